@@ -1,0 +1,32 @@
+#include "base/log.h"
+
+#include <atomic>
+#include <cstdio>
+#include <mutex>
+
+namespace qk::log {
+namespace {
+
+std::atomic<Level> current_level{Level::Info};
+std::mutex output_mutex;
+std::function<void(bool)> line_hook;
+
+}  // namespace
+
+void set_level(Level level) { current_level = level; }
+Level level() { return current_level; }
+
+void set_line_hook(std::function<void(bool)> hook) {
+  std::scoped_lock lock(output_mutex);
+  line_hook = std::move(hook);
+}
+
+void write(Level level, std::string_view message) {
+  std::scoped_lock lock(output_mutex);
+  if (line_hook) line_hook(false);
+  const char* prefix = level == Level::Warn ? "warning: " : level == Level::Debug ? "debug: " : "";
+  fmt::print(stderr, "{}{}\n", prefix, message);
+  if (line_hook) line_hook(true);
+}
+
+}  // namespace qk::log

@@ -1,0 +1,51 @@
+#pragma once
+/// A view of one object of config.json. Every getter names file and key in its error.
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace qk::checkpoint {
+
+/// Absent and null are different things in Hugging Face configs: see has() and is_null().
+class HfConfig {
+ public:
+  /// Reads <folder>/config.json. Throws CheckpointError: missing, not JSON, not an object.
+  static HfConfig open(const std::filesystem::path& folder);
+  HfConfig(nlohmann::json object, std::string where);  ///< where: "path/config.json" or "path/config.json: text_config"
+
+  bool has(const std::string& key) const;      ///< present, null or not
+  bool is_null(const std::string& key) const;  ///< present and null
+  bool is_set(const std::string& key) const;   ///< present and not null
+  bool is_object(const std::string& key) const;
+
+  /// Present and not null, of the type; else CheckpointError naming the key (and the value when the type is wrong).
+  int64_t integer(const std::string& key) const;
+  double number(const std::string& key) const;
+  bool boolean(const std::string& key) const;
+  std::string text(const std::string& key) const;
+  std::vector<int64_t> integers(const std::string& key) const;
+  std::vector<std::string> texts(const std::string& key) const;
+  HfConfig object(const std::string& key) const;
+
+  /// Absent: the default. null: error, as above.
+  int64_t integer(const std::string& key, int64_t absent) const;
+  double number(const std::string& key, double absent) const;
+  bool boolean(const std::string& key, bool absent) const;
+  std::string text(const std::string& key, const std::string& absent) const;
+
+  /// Absent: the default; null: nullopt.
+  std::optional<int64_t> optional_integer(const std::string& key, std::optional<int64_t> absent = {}) const;
+  std::optional<double> optional_number(const std::string& key, std::optional<double> absent = {}) const;
+
+  const nlohmann::json& json() const { return object_; }
+  const std::string& where() const { return where_; }
+
+ private:
+  nlohmann::json object_;
+  std::string where_;
+};
+
+}  // namespace qk::checkpoint

@@ -1,0 +1,56 @@
+#pragma once
+/// What the capture hands to the writer. Plain memory, no torch, no Arrow.
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace qk::saver {
+
+enum class VectorType { Float32, BFloat16, Float16 };  ///< as captured; files always hold float32
+
+constexpr int64_t bytes_of(VectorType type) { return type == VectorType::Float32 ? 4 : 2; }
+
+/// The captured heads of one layer and kind.
+struct LayerHeads {
+  int32_t layer = 0;
+  char kind = 'q';                        ///< 'q' or 'k'
+  std::vector<int32_t> heads;             ///< ascending
+  std::optional<int32_t> sliding_window;  ///< tokens, nullopt: full attention
+};
+
+/// What a whole run captures. Groups in the order (layer ascending; q before k).
+struct CaptureLayout {
+  std::vector<LayerHeads> groups;
+  int64_t head_dim = 0;
+  VectorType vector_type = VectorType::Float32;
+  bool token_strings = false;
+};
+
+/// One document that the run has finished with.
+struct Document {
+  int64_t index = 0;       ///< row in the dataset
+  int64_t example_id = 0;  ///< full 64 bits; the column keeps the low 32
+  std::string source_id;
+  int64_t tokens = 0;      ///< 0: skipped, no token
+  bool truncated = false;
+};
+
+/// Rows of one group (layer, kind) from some consecutive documents; all heads of a group share the row columns.
+struct RowBlock {
+  int32_t group = 0;                 ///< index into CaptureLayout::groups
+  std::vector<int32_t> bucket;       ///< [rows]
+  std::vector<int32_t> example_id;   ///< [rows]
+  std::vector<int32_t> position;     ///< [rows]
+  std::vector<int32_t> token_id;     ///< [rows] with CaptureLayout::token_strings, else empty
+  std::vector<std::byte> vectors;    ///< [heads][rows][head_dim] of CaptureLayout::vector_type
+};
+
+/// Everything from some consecutive documents of the dataset, in dataset order.
+struct CapturedBatch {
+  std::vector<Document> documents;
+  std::vector<RowBlock> blocks;  ///< groups without rows may be left out; each group at most once
+};
+
+}  // namespace qk::saver
