@@ -1,21 +1,23 @@
 #pragma once
-/// Files: whole reads, atomic writes, mapping, hashing. Errors carry path, errno text and what to do.
+/// Files: whole reads, atomic writes, mapping, hashing.
+/// Every function here throws std::system_error whose message holds what was tried, the path and
+/// the errno text; callers convert it to their own error kind and say what to do.
 #include <cstddef>
 #include <filesystem>
-#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 
 namespace qk {
 
-/// Throws std::system_error with the path in its message; callers convert it to their own error kind.
 std::string read_file(const std::filesystem::path& file);
 
-/// Writes to a temporary name beside `file`, syncs, renames, syncs the folder. All or nothing.
+/// Writes to a temporary name beside `file`, syncs, renames, syncs the folder. All or nothing: on
+/// failure the temporary name is gone and an older `file` is as it was. The folder must exist.
 void write_file_atomically(const std::filesystem::path& file, std::string_view content);
 
-/// A read-only mapping of a whole file. Empty files give an empty span.
+/// A read-only private mapping of a whole regular file. Empty files give an empty span.
+/// The file must not be shortened while it is mapped: reading past its new end raises SIGBUS.
 class MappedFile {
  public:
   explicit MappedFile(const std::filesystem::path& file);
