@@ -35,6 +35,7 @@ struct Document {
   std::string source_id;
   int64_t tokens = 0;      ///< 0: skipped, no token
   bool truncated = false;
+  int64_t rows = 0;  ///< captured from it, over all heads; the writer checks the sum against the blocks
 };
 
 /// Rows of one group (layer, kind) from some consecutive documents; all heads of a group share the row columns.
@@ -47,7 +48,10 @@ struct RowBlock {
   std::vector<std::byte> vectors;    ///< [heads][rows][head_dim] of CaptureLayout::vector_type
 };
 
-/// Everything from some consecutive documents of the dataset, in dataset order.
+/// Everything from some consecutive documents of the dataset, in dataset order. What is too large for memory comes in
+/// parts: batches without documents, then one that lists the documents all these parts belong to. Only that last one
+/// makes them count as done; parts that a crash left without it are dropped. In each group the parts' rows follow one
+/// another in dataset order.
 struct CapturedBatch {
   std::vector<Document> documents;
   std::vector<RowBlock> blocks;  ///< groups without rows may be left out; each group at most once
