@@ -64,7 +64,8 @@ std::optional<std::vector<std::string>> as_texts(const Json& value) {
 
 HfConfig HfConfig::open(const fs::path& folder) {
   const fs::path file = folder / "config.json";
-  if (!fs::exists(file)) {
+  std::error_code ignored;
+  if (!fs::exists(file, ignored)) {
     throw CheckpointError("{}: no such file; a checkpoint folder holds config.json", file.string());
   }
   return HfConfig(read_object(file), file.string());
