@@ -1,0 +1,88 @@
+#include "kernels/attention.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <limits>
+
+namespace qk::kernels {
+namespace {
+
+/// Query rows of a windowed tile: wide enough for the fused kernel, small beside released windows
+/// (512 to 4096).
+constexpr int64_t kWindowTile = 512;
+
+/// [tokens, heads, head_dim] -> [key_heads, group, tokens, head_dim] without copying; keys and
+/// values repeat with stride 0.
+at::Tensor by_key_head(const at::Tensor& x, int64_t key_heads, int64_t group) {
+  return x.view({x.size(0), key_heads, -1, x.size(2)})
+      .permute({1, 2, 0, 3})
+      .expand({key_heads, group, x.size(0), x.size(2)});
+}
+
+/// True where key `lo + column` is visible to query `begin + row`.
+at::Tensor visible(int64_t begin, int64_t end, int64_t lo, std::optional<int64_t> window,
+                   at::Device device) {
+  const auto options = at::TensorOptions(at::kLong).device(device);
+  const at::Tensor query = at::arange(begin, end, options).unsqueeze(1);
+  const at::Tensor key = at::arange(lo, end, options).unsqueeze(0);
+  const at::Tensor causal = key <= query;
+  return window ? causal.logical_and(key > query - *window) : causal;
+}
+
+at::Tensor fused(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, double scale,
+                 bool causal, const std::optional<at::Tensor>& mask) {
+  if (q.device().is_cpu()) {
+    return std::get<0>(at::_scaled_dot_product_flash_attention_for_cpu(q, k, v, /*dropout_p=*/0.0,
+                                                                       causal, mask, scale));
+  }
+  return at::scaled_dot_product_attention(q, k, v, mask, /*dropout_p=*/0.0, causal, scale);
+}
+
+/// [key_heads, group, tokens, head_dim] -> rows of [tokens, query_heads * head_dim].
+void store(at::Tensor out, const at::Tensor& heads) {
+  out.view({out.size(0), heads.size(0), heads.size(1), heads.size(3)})
+      .copy_(heads.permute({2, 0, 1, 3}));
+}
+
+}  // namespace
+
+at::Tensor causal_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                            double scale, std::optional<int64_t> window) {
+  const int64_t tokens = q.size(0), key_heads = k.size(1), group = q.size(1) / key_heads;
+  const at::Tensor queries = by_key_head(q, key_heads, group);
+  const at::Tensor keys = by_key_head(k, key_heads, group),
+                   values = by_key_head(v, key_heads, group);
+  at::Tensor out = at::empty({tokens, q.size(1) * q.size(2)}, q.options());
+  if (!window || tokens <= *window) {
+    store(out, fused(queries, keys, values, scale, /*causal=*/true, std::nullopt));
+    return out;
+  }
+  for (int64_t begin = 0; begin < tokens; begin += kWindowTile) {
+    const int64_t end = std::min(begin + kWindowTile, tokens);
+    const int64_t lo = std::max<int64_t>(0, begin - *window + 1);
+    const at::Tensor hidden = visible(begin, end, lo, window, q.device()).logical_not_();
+    const at::Tensor mask = at::zeros(hidden.sizes(), q.options())
+                                .masked_fill_(hidden, -std::numeric_limits<double>::infinity());
+    store(out.slice(0, begin, end), fused(queries.slice(2, begin, end), keys.slice(2, lo, end),
+                                          values.slice(2, lo, end), scale, /*causal=*/false, mask));
+  }
+  return out;
+}
+
+at::Tensor causal_attention_reference(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                                      double scale, std::optional<int64_t> window) {
+  const int64_t tokens = q.size(0), key_heads = k.size(1), group = q.size(1) / key_heads;
+  const auto wide = [&](const at::Tensor& x) {
+    return by_key_head(x, key_heads, group).to(at::kFloat);
+  };
+  const at::Tensor hidden = visible(0, tokens, 0, window, q.device()).logical_not_();
+  const at::Tensor scores = at::matmul(wide(q), wide(k).transpose(-1, -2))
+                                .mul_(scale)
+                                .masked_fill_(hidden, -std::numeric_limits<double>::infinity());
+  at::Tensor out = at::empty({tokens, q.size(1) * q.size(2)}, q.options());
+  store(out, at::matmul(scores.softmax(-1), wide(v)));
+  return out;
+}
+
+}  // namespace qk::kernels

@@ -1,0 +1,16 @@
+#pragma once
+/// Root-mean-square norms over the last axis, with the rounding points of Transformers.
+#include <ATen/core/Tensor.h>
+
+namespace qk::kernels {
+
+/// x^ = x / sqrt(mean(x^2) + eps) in float32, then
+enum class NormKind {
+  RoundThenScale,  ///< w * dtype(x^): two roundings (llama)
+  OnePlusScale,    ///< dtype(x^ * (1 + w)): one rounding (gemma)
+};
+
+/// x: [..., n], float dtype; weight: [n], same dtype. Returns a new tensor of x's shape and dtype.
+at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps, NormKind kind);
+
+}  // namespace qk::kernels

@@ -1,0 +1,30 @@
+#pragma once
+/// The one place where queries and keys leave the decoder.
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+namespace qk::models {
+
+enum class Kind : char { Query = 'q', Key = 'k' };
+
+/// Which vectors a run wants, known before any weight is loaded: nothing above the last wanted
+/// layer is loaded or computed, and in that layer only the projections that are wanted.
+struct WantedLayer {
+  bool queries = false;
+  bool keys = false;
+  bool any() const { return queries || keys; }
+};
+
+class AttentionTap {
+ public:
+  virtual ~AttentionTap() = default;
+
+  /// Called once per wanted (layer, kind) of a pass, in ascending order of layers, queries before
+  /// keys. vectors: [tokens of the pass, heads, head_dim], any float dtype, on the decoder's
+  /// device; keys are not repeated for grouped queries. The memory is reused after the call
+  /// returns.
+  virtual void take(int64_t layer, Kind kind, const at::Tensor& vectors) = 0;
+};
+
+}  // namespace qk::models

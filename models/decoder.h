@@ -1,0 +1,52 @@
+#pragma once
+/// The one decoder: runs a family's table of facts over packed documents and shows queries and keys
+/// to the tap.
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+#include "models/attention_tap.h"
+#include "models/registry.h"
+
+namespace qk::models {
+
+/// Some documents side by side; none sees another.
+struct PackedTokens {
+  std::vector<int32_t> ids;  ///< all documents' tokens
+  std::vector<int64_t> offsets = {
+      0};  ///< documents + 1; document d is ids[offsets[d] .. offsets[d + 1])
+};
+
+struct DecoderOptions {
+  at::ScalarType dtype = at::kFloat;
+  at::Device device = at::kCPU;
+  bool before_rotary = false;  ///< the tap gets the vectors right before the rotary embedding, else
+                               ///< those given to attention
+  std::vector<WantedLayer> wanted;  ///< one per layer of the model
+};
+
+class Decoder {
+ public:
+  /// Throws CheckpointError (see load_weights).
+  static Decoder load(const std::filesystem::path& folder, ModelDescription model,
+                      DecoderOptions options);
+  Decoder(Decoder&&) noexcept;
+  Decoder& operator=(Decoder&&) noexcept;
+  ~Decoder();
+
+  /// Runs one pass up to the last wanted layer. A document's vectors are the same bits whatever
+  /// else is in the pass and however many threads run it. Throws CheckpointError for a token id
+  /// outside of the embedding.
+  void prefill(const PackedTokens& tokens, AttentionTap& tap);
+
+ private:
+  class Pass;
+  struct State;
+  explicit Decoder(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace qk::models

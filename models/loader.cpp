@@ -1,0 +1,241 @@
+#include "models/loader.h"
+
+#include <ATen/ATen.h>
+#include <fmt/ranges.h>
+
+#include <charconv>
+#include <optional>
+#include <sstream>
+
+#include "base/error.h"
+
+namespace qk::models {
+namespace {
+
+using checkpoint::TensorView;
+using checkpoint::Weights;
+
+constexpr std::string_view kEmbedding = "embed_tokens.weight";
+
+std::string layer_name(std::string_view pattern, int64_t layer) {
+  std::string name(pattern);
+  const size_t hole = name.find("{}");
+  return hole == std::string::npos ? name : name.replace(hole, 2, std::to_string(layer));
+}
+
+/// What stands before "embed_tokens.weight" and "layers." in this checkpoint's tensor names.
+std::string find_prefix(const std::vector<std::string>& names,
+                        const std::filesystem::path& folder) {
+  static const std::vector<std::string> kKnown = {"", "model.", "language_model.",
+                                                  "language_model.model.", "model.language_model."};
+  std::vector<std::string> found;
+  for (const std::string& prefix : kKnown) {
+    const std::string first_layer = prefix + "layers.0.";
+    const bool has_layers = std::ranges::any_of(
+        names, [&](const std::string& n) { return n.starts_with(first_layer); });
+    if (has_layers) found.push_back(prefix);
+  }
+  if (found.size() == 1) return found.front();
+  throw CheckpointError(
+      "{}: {} a decoder's tensors (PREFIXlayers.0.*; known prefixes: '{}')", folder.string(),
+      found.empty() ? "no tensor looks like" : "more than one set of tensors looks like",
+      fmt::join(kKnown, "', '"));
+}
+
+int64_t dimension(std::string_view word, const DecoderSpec& spec) {
+  if (word == "vocab") return spec.vocab;
+  if (word == "hidden") return spec.hidden;
+  if (word == "mlp") return spec.mlp;
+  if (word == "2*mlp") return 2 * spec.mlp;
+  if (word == "query") return spec.query_heads * spec.head_dim;
+  if (word == "key") return spec.key_heads * spec.head_dim;
+  if (word == "head_dim") return spec.head_dim;
+  throw InternalError("unknown dimension '{}' in a family's table", word);
+}
+
+std::vector<int64_t> expected_shape(std::string_view words, const DecoderSpec& spec) {
+  std::istringstream stream{std::string(words)};
+  std::vector<int64_t> shape;
+  for (std::string word; stream >> word;) shape.push_back(dimension(word, spec));
+  return shape;
+}
+
+bool present(const TensorRow& row, const DecoderSpec& spec) {
+  return row.present == nullptr || spec.*row.present;
+}
+
+/// Whether `rest` (a name below "layers.N.") is a tensor that this model has, needed or not.
+bool expected_in_layer(std::string_view rest, const ModelDescription& model) {
+  if (rest.ends_with("rotary_emb.inv_freq")) return true;
+  constexpr std::string_view kLayer = "layers.{}.";
+  for (const TensorRow& row : model.family->tensors) {
+    if (row.name.starts_with(kLayer) && row.name.substr(kLayer.size()) == rest)
+      return present(row, model.spec);
+  }
+  return std::ranges::find(model.family->ignored, rest) != model.family->ignored.end();
+}
+
+/// Tensors below "layers." that the family's table does not know would mean another architecture
+/// than config.json says.
+void refuse_unexpected(const std::vector<std::string>& names, const std::string& prefix,
+                       const ModelDescription& model, const std::filesystem::path& folder) {
+  std::vector<std::string> unexpected;
+  const std::string start = prefix + "layers.";
+  for (const std::string& name : names) {
+    if (!name.starts_with(start)) continue;
+    const char* first = name.data() + start.size();
+    int64_t layer = -1;
+    const auto [end, status] = std::from_chars(first, name.data() + name.size(), layer);
+    const bool numbered = status == std::errc() && end != name.data() + name.size() && *end == '.';
+    const bool beyond = numbered && layer >= static_cast<int64_t>(model.spec.layers.size());
+    if (beyond || (numbered && !model.spec.layers[static_cast<size_t>(layer)].attention)) continue;
+    if (!numbered || !expected_in_layer(end + 1, model)) unexpected.push_back(name);
+  }
+  if (unexpected.empty()) return;
+  const size_t count = unexpected.size();
+  unexpected.resize(std::min<size_t>(count, 5));
+  throw CheckpointError(
+      "{}: {} tensors that a '{}' model with this config.json does not have: {}{}. Either "
+      "config.json belongs to another "
+      "model or the checkpoint is of a kind (quantised, adapter) that is not supported",
+      folder.string(), count, model.model_type, fmt::join(unexpected, ", "),
+      count > 5 ? ", ..." : "");
+}
+
+at::ScalarType scalar_type(const TensorView& view) {
+  switch (view.dtype) {
+    case checkpoint::DType::F32:
+      return at::kFloat;
+    case checkpoint::DType::BF16:
+      return at::kBFloat16;
+    case checkpoint::DType::F16:
+      return at::kHalf;
+    case checkpoint::DType::F64:
+      return at::kDouble;
+    default:
+      throw CheckpointError(
+          "{}: {}: dtype {} is not supported for weights; use a float32, bfloat16 or float16 "
+          "checkpoint",
+          view.file.string(), view.name, checkpoint::name_of(view.dtype));
+  }
+}
+
+/// A view of the mapped bytes; a copy only where they are not aligned for their dtype.
+at::Tensor map_tensor(const TensorView& view) {
+  const at::ScalarType type = scalar_type(view);
+  auto* data = const_cast<std::byte*>(
+      view.data);  // the mapping is read-only, and so is every use of the tensor
+  if (reinterpret_cast<uintptr_t>(data) % at::elementSize(type) == 0)
+    return at::from_blob(data, view.shape, type);
+  at::Tensor copy = at::empty(view.shape, type);
+  std::memcpy(copy.data_ptr(), data, static_cast<size_t>(view.bytes));
+  return copy;
+}
+
+class Loader {
+ public:
+  Loader(const std::filesystem::path& folder, const ModelDescription& model, at::ScalarType dtype,
+         at::Device device)
+      : folder_(folder),
+        model_(model),
+        dtype_(dtype),
+        device_(device),
+        files_(Weights::open(folder)) {
+    const std::vector<std::string> names = files_.names();
+    prefix_ = find_prefix(names, folder);
+    refuse_unexpected(names, prefix_, model, folder);
+  }
+
+  at::Tensor embedding() const {
+    std::string name = prefix_ + std::string(kEmbedding);
+    for (const char* head : {"lm_head.weight", "language_model.lm_head.weight"}) {
+      if (!files_.contains(name) && model_.spec.tied_embeddings && files_.contains(head))
+        name = head;
+    }
+    const TensorView& view = checked(name, "vocab hidden");
+    return device_.is_cpu() ? map_tensor(view) : convert(view);
+  }
+
+  at::Tensor layer_tensor(const TensorRow& row, int64_t layer) const {
+    return convert(checked(prefix_ + layer_name(row.name, layer), row.shape));
+  }
+
+  Weights files() const { return files_; }
+
+ private:
+  const TensorView& checked(const std::string& name, std::string_view shape) const {
+    if (!files_.contains(name)) {
+      throw CheckpointError(
+          "{}: tensor {} is missing; the download is incomplete or config.json belongs to another "
+          "model",
+          folder_.string(), name);
+    }
+    const TensorView& view = files_.at(name);
+    const std::vector<int64_t> expected = expected_shape(shape, model_.spec);
+    if (view.shape != expected) {
+      throw CheckpointError("{}: {}: shape [{}], but config.json says [{}]", view.file.string(),
+                            name, fmt::join(view.shape, ", "), fmt::join(expected, ", "));
+    }
+    return view;
+  }
+
+  at::Tensor convert(const TensorView& view) const {
+    const at::Tensor mapped = map_tensor(view);
+    if (device_.is_cpu() && mapped.scalar_type() == dtype_) return mapped;
+    at::Tensor converted = mapped.to(device_).to(dtype_);
+    checkpoint::drop_pages(view);
+    return converted;
+  }
+
+  std::filesystem::path folder_;
+  const ModelDescription& model_;
+  at::ScalarType dtype_;
+  at::Device device_;
+  Weights files_;
+  std::string prefix_;
+};
+
+/// Layers below the last wanted one run whole; in the last one only what leads to the wanted
+/// vectors is needed.
+bool needed(Role role, bool last, const WantedLayer& wanted) {
+  switch (role) {
+    case Role::Embedding:
+      return false;
+    case Role::AttentionNorm:
+      return true;
+    case Role::QProj:
+    case Role::QBias:
+    case Role::QNorm:
+      return !last || wanted.queries;
+    case Role::KProj:
+    case Role::KBias:
+    case Role::KNorm:
+      return !last || wanted.keys;
+    default:
+      return !last;
+  }
+}
+
+}  // namespace
+
+DecoderWeights load_weights(const std::filesystem::path& folder, const ModelDescription& model,
+                            const std::vector<WantedLayer>& wanted, at::ScalarType dtype,
+                            at::Device device) {
+  const Loader loader(folder, model, dtype, device);
+  size_t layers = wanted.size();
+  while (layers > 0 && !wanted[layers - 1].any()) --layers;
+  QK_ASSERT(layers > 0 && layers <= model.spec.layers.size());
+  DecoderWeights weights{.files = loader.files(), .embedding = loader.embedding(), .layers = {}};
+  weights.layers.resize(layers);
+  for (size_t i = 0; i < layers; ++i) {
+    if (!model.spec.layers[i].attention) continue;
+    for (const TensorRow& row : model.family->tensors) {
+      if (!present(row, model.spec) || !needed(row.role, i + 1 == layers, wanted[i])) continue;
+      weights.layers[i].tensors[static_cast<size_t>(row.role)] =
+          loader.layer_tensor(row, static_cast<int64_t>(i));
+    }
+  }
+  return weights;
+}
+
+}  // namespace qk::models

@@ -1,0 +1,36 @@
+#pragma once
+/// Checkpoint -> tensors, after every name and shape has been checked against the family's table.
+#include <ATen/core/Tensor.h>
+
+#include <array>
+#include <filesystem>
+#include <vector>
+
+#include "checkpoint/safetensors.h"
+#include "models/attention_tap.h"
+#include "models/registry.h"
+
+namespace qk::models {
+
+struct LayerTensors {
+  std::array<at::Tensor, kRoles> tensors;
+  const at::Tensor& operator[](Role role) const { return tensors[static_cast<size_t>(role)]; }
+};
+
+/// Weights of the embedding and of the layers up to the last wanted one; in that layer only what
+/// the wanted projections need. On a CPU, tensors whose stored dtype fits are views of the mapped
+/// files, which `files` keeps alive.
+struct DecoderWeights {
+  checkpoint::Weights files;
+  at::Tensor embedding;  ///< stored dtype on a CPU (rows are converted as they are read), else the
+                         ///< model dtype
+  std::vector<LayerTensors> layers;
+};
+
+/// Throws CheckpointError naming the tensor: missing, unexpected, wrong shape, dtype that is no
+/// plain float.
+DecoderWeights load_weights(const std::filesystem::path& folder, const ModelDescription& model,
+                            const std::vector<WantedLayer>& wanted, at::ScalarType dtype,
+                            at::Device device);
+
+}  // namespace qk::models
