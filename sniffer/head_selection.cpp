@@ -3,93 +3,17 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
-#include <bit>
 #include <map>
 #include <numeric>
-#include <random>
 #include <set>
 #include <string>
-#include <unordered_set>
+#include <utility>
 
 #include "base/error.h"
+#include "sniffer/python_random.h"
 
 namespace qk::sniffer {
 namespace {
-
-/// A seed sequence that gives std::mt19937 the state of the Mersenne Twister's init_by_array, which
-/// is how Python seeds. Source: Matsumoto and Nishimura, mt19937ar.c (2002).
-class InitByArray {
- public:
-  using result_type = uint32_t;
-
-  explicit InitByArray(std::vector<uint32_t> key) : key_(std::move(key)) {}
-
-  template <typename Iterator>
-  void generate(Iterator first, Iterator last) const {
-    constexpr uint32_t kWords = std::mt19937::state_size;
-    QK_ASSERT(last - first == kWords);
-    std::array<uint32_t, kWords> state;
-    state[0] = 19650218;
-    for (uint32_t i = 1; i < kWords; ++i) state[i] = stir(state[i - 1], 1812433253) + i;
-
-    uint32_t at = 1;
-    const auto advance = [&] {
-      if (++at < kWords) return;
-      state[0] = state[kWords - 1];
-      at = 1;
-    };
-    const uint32_t key_words = static_cast<uint32_t>(key_.size());
-    for (uint32_t step = 0; step < std::max(kWords, key_words); ++step, advance()) {
-      const uint32_t j = step % key_words;
-      state[at] = (state[at] ^ stir(state[at - 1], 1664525)) + key_[j] + j;
-    }
-    for (uint32_t step = 1; step < kWords; ++step, advance()) {
-      state[at] = (state[at] ^ stir(state[at - 1], 1566083941)) - at;
-    }
-    state[0] = 0x80000000;
-    std::copy(state.begin(), state.end(), first);
-  }
-
- private:
-  static uint32_t stir(uint32_t word, uint32_t factor) { return (word ^ (word >> 30)) * factor; }
-
-  std::vector<uint32_t> key_;
-};
-
-/// The part of Python's random.Random that sample() needs.
-class PythonRandom {
- public:
-  explicit PythonRandom(int64_t seed) {
-    const uint64_t bits = static_cast<uint64_t>(seed);
-    const uint64_t magnitude = seed < 0 ? 0 - bits : bits;
-    std::vector<uint32_t> key{static_cast<uint32_t>(magnitude)};
-    if (magnitude >> 32 != 0) key.push_back(static_cast<uint32_t>(magnitude >> 32));
-    InitByArray sequence(std::move(key));
-    engine_.seed(sequence);
-  }
-
-  /// A number in [0, limit); 1 <= limit < 2^32.
-  int64_t below(int64_t limit) {
-    const int width = std::bit_width(static_cast<uint32_t>(limit));
-    int64_t number;
-    do {
-      number = static_cast<int64_t>(engine_() >> (32 - width));
-    } while (number >= limit);
-    return number;
-  }
-
- private:
-  std::mt19937 engine_;
-};
-
-/// Up to this population Python draws from a pool, above it from the whole with repeats rejected.
-int64_t pool_limit(int64_t count) {
-  if (count <= 5) return 21;
-  int64_t power_of_four = 1;
-  while (power_of_four < 3 * count) power_of_four *= 4;
-  return 21 + power_of_four;
-}
 
 using Numbers = std::set<int64_t>;
 
@@ -143,6 +67,36 @@ class Selection {
     return selected;
   }
 
+  HeadSamplingFacts facts() const {
+    int64_t drawn_queries = 0, drawn_keys = 0, sliding = 0, excluded = 0;
+    for (const auto& [layer, heads] : draw()) {
+      drawn_queries += static_cast<int64_t>(heads.query_heads.size());
+      drawn_keys += static_cast<int64_t>(heads.key_heads.size());
+    }
+    const int64_t count = static_cast<int64_t>(layers_.size());
+    for (int64_t i = 0; i < count; ++i) {
+      if (layers_[i].samples_as_full) continue;
+      ++sliding;
+      if (!capture_.full_attention_only || !admits(wanted_layers_, i)) continue;
+      excluded += static_cast<int64_t>(filtered(wanted_heads_, layers_[i].query_heads).size());
+    }
+    const auto fact = [](const char* name, int64_t value) {
+      return std::pair(fmt::format("head_sampling_{}", name), std::to_string(value));
+    };
+    return {{"head_sampling_strategy", "random_query"},
+            fact("seed", capture_.head_sampling->seed),
+            fact("requested_query_heads", capture_.head_sampling->count),
+            fact("selected_query_heads", drawn_queries),
+            fact("selected_key_heads", drawn_keys),
+            fact("num_layers", count),
+            fact("num_query_heads", layers_.front().query_heads),
+            fact("num_key_heads", layers_.front().key_heads),
+            fact("full_attention_only", capture_.full_attention_only),
+            fact("sliding_layer_count", sliding),
+            fact("full_layer_count", count - sliding),
+            fact("sliding_candidates_excluded", excluded)};
+  }
+
  private:
   bool is_captured(const LayerInfo& layer) const {
     return layer.has_attention && !(capture_.full_attention_only && layer.sliding_window);
@@ -165,8 +119,7 @@ class Selection {
     if (capture_.head_sampling) return "";
     if (!capture_.capture_queries || !capture_.capture_keys) return "";
     return ". Without capture.head_sampling the same numbers filter queries and keys; to capture "
-           "one "
-           "kind only, set capture.capture_keys or capture.capture_queries to false";
+           "one kind only, set capture.capture_keys or capture.capture_queries to false";
   }
 
   std::vector<SelectedLayer> listed() const {
@@ -205,7 +158,11 @@ class Selection {
     return candidates;
   }
 
-  std::vector<SelectedLayer> sampled() const {
+  struct Draw {
+    Numbers query_heads, key_heads;
+  };
+
+  std::map<int64_t, Draw> draw() const {
     const auto [count, seed] = *capture_.head_sampling;
     if (count < 1) {
       throw ConfigError("capture.head_sampling.count: {}; it must be at least 1", count);
@@ -216,21 +173,27 @@ class Selection {
     std::iota(drawn.begin(), drawn.end(), 0);
     if (count < population) drawn = python_sample(seed, population, count);
 
-    std::map<int64_t, std::pair<Numbers, Numbers>> heads_of_layer;
+    std::map<int64_t, Draw> draws;
     for (const int64_t index : drawn) {
       const auto [i, head] = all[index];
-      const LayerInfo& layer = layers_[i];
-      if (!is_captured(layer)) continue;
-      auto& [query_heads, key_heads] = heads_of_layer[i];
-      if (capture_.capture_queries) query_heads.insert(head);
-      if (capture_.capture_keys) key_heads.insert(head / (layer.query_heads / layer.key_heads));
+      draws[i].query_heads.insert(head);
+      draws[i].key_heads.insert(head / (layers_[i].query_heads / layers_[i].key_heads));
     }
+    return draws;
+  }
+
+  std::vector<SelectedLayer> sampled() const {
     std::vector<SelectedLayer> selected;
-    for (const auto& [layer, heads] : heads_of_layer) {
-      const auto& [query_heads, key_heads] = heads;
-      selected.push_back({.layer = layer,
-                          .query_heads = {query_heads.begin(), query_heads.end()},
-                          .key_heads = {key_heads.begin(), key_heads.end()}});
+    for (const auto& [i, heads] : draw()) {
+      if (!is_captured(layers_[i])) continue;
+      SelectedLayer& layer = selected.emplace_back();
+      layer.layer = i;
+      if (capture_.capture_queries) {
+        layer.query_heads.assign(heads.query_heads.begin(), heads.query_heads.end());
+      }
+      if (capture_.capture_keys) {
+        layer.key_heads.assign(heads.key_heads.begin(), heads.key_heads.end());
+      }
     }
     return selected;
   }
@@ -247,16 +210,14 @@ class Selection {
     if (capture_.head_sampling && candidates == 0) {
       throw ConfigError(
           "capture.full_attention_only: true leaves capture.head_sampling no head to draw: the "
-          "model "
-          "declares every layer in question ({}) a sliding window. Set it to false or choose other "
-          "layers in capture.layers",
+          "model declares a sliding window for every layer in question ({}). Set it to false or "
+          "choose other layers in capture.layers",
           wanted);
     }
     const bool unlucky = cross + sliding < wanted;
     throw ConfigError(
         "capture: nothing to capture. Of {} layers{}, {} have no self-attention and {} have a "
-        "sliding "
-        "window (left out by capture.full_attention_only: {}){}. {}",
+        "sliding window (left out by capture.full_attention_only: {}){}. {}",
         wanted, wanted_layers_.empty() ? "" : " in capture.layers", cross, sliding,
         capture_.full_attention_only,
         unlucky ? ", and every head that capture.head_sampling drew lies in one of those" : "",
@@ -273,33 +234,17 @@ class Selection {
 
 }  // namespace
 
-std::vector<int64_t> python_sample(int64_t seed, int64_t population, int64_t count) {
-  QK_ASSERT(count >= 0 && count <= population && population <= UINT32_MAX);
-  PythonRandom random(seed);
-  std::vector<int64_t> sample;
-  sample.reserve(static_cast<size_t>(count));
-  if (population <= pool_limit(count)) {
-    std::vector<int64_t> pool(static_cast<size_t>(population));
-    std::iota(pool.begin(), pool.end(), 0);
-    for (int64_t left = population; left > population - count; --left) {
-      const int64_t j = random.below(left);
-      sample.push_back(pool[j]);
-      pool[j] = pool[left - 1];
-    }
-    return sample;
-  }
-  std::unordered_set<int64_t> drawn;
-  while (static_cast<int64_t>(sample.size()) < count) {
-    const int64_t j = random.below(population);
-    if (drawn.insert(j).second) sample.push_back(j);
-  }
-  return sample;
-}
-
 std::vector<SelectedLayer> select_heads(const CaptureConfig& capture,
                                         const std::vector<LayerInfo>& layers) {
   QK_ASSERT(!layers.empty());
   return Selection(capture, layers).run();
+}
+
+HeadSamplingFacts head_sampling_facts(const CaptureConfig& capture,
+                                      const std::vector<LayerInfo>& layers) {
+  if (!capture.head_sampling) return {};
+  QK_ASSERT(!layers.empty());
+  return Selection(capture, layers).facts();
 }
 
 }  // namespace qk::sniffer

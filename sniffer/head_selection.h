@@ -2,6 +2,8 @@
 /// Which heads of which layers are captured.
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "sniffer/config.h"
@@ -26,10 +28,6 @@ struct SelectedLayer {
   bool operator==(const SelectedLayer&) const = default;
 };
 
-/// Python's random.Random(seed).sample(range(population), count). count: at most population, which
-/// is below 2^32.
-std::vector<int64_t> python_sample(int64_t seed, int64_t population, int64_t count);
-
 /// Layers with at least one captured head, ascending.
 ///
 /// Without head_sampling, `heads` filters the query heads and the key heads of every captured layer
@@ -43,5 +41,11 @@ std::vector<int64_t> python_sample(int64_t seed, int64_t population, int64_t cou
 /// count < 1, nothing left to capture (and which settings left nothing).
 std::vector<SelectedLayer> select_heads(const CaptureConfig& capture,
                                         const std::vector<LayerInfo>& layers);
+
+/// What the dataset card tells about a draw: label, value, in the order to print. Counts the draw
+/// itself, heads of layers that are not captured included. Empty without head_sampling.
+using HeadSamplingFacts = std::vector<std::pair<std::string, std::string>>;
+HeadSamplingFacts head_sampling_facts(const CaptureConfig& capture,
+                                      const std::vector<LayerInfo>& layers);
 
 }  // namespace qk::sniffer

@@ -5,11 +5,11 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
-#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "sniffer/python_random.h"
 
 namespace qk::sniffer {
 namespace {
@@ -82,14 +82,19 @@ std::vector<LayerInfo> layers_of(const json& entry) {
   return layers;
 }
 
+CaptureConfig capture_of(const json& entry) {
+  CaptureConfig capture = sampling(entry.at("count"), entry.at("seed"));
+  capture.layers = list_of(entry.at("layers"));
+  capture.heads = list_of(entry.at("heads"));
+  capture.full_attention_only = entry.at("full_attention_only");
+  return capture;
+}
+
 TEST(SelectHeads, SamplesAsReference) {
   ASSERT_EQ(primitives().at("head_sampling").size(), 20);
   for (const json& entry : primitives().at("head_sampling")) {
     SCOPED_TRACE(entry.dump().substr(0, 300));
-    CaptureConfig capture = sampling(entry.at("count"), entry.at("seed"));
-    capture.layers = list_of(entry.at("layers"));
-    capture.heads = list_of(entry.at("heads"));
-    capture.full_attention_only = entry.at("full_attention_only");
+    const CaptureConfig capture = capture_of(entry);
     HeadsOfLayer queries, keys;
     for (const SelectedLayer& selected : select_heads(capture, layers_of(entry))) {
       queries[selected.layer] = selected.query_heads;
@@ -100,26 +105,32 @@ TEST(SelectHeads, SamplesAsReference) {
   }
 }
 
-TEST(PythonSample, DrawsFromPoolWhenPopulationIsSmall) {
-  EXPECT_THAT(python_sample(0, 10, 10), ElementsAre(6, 9, 0, 2, 4, 3, 5, 1, 8, 7));
-  EXPECT_THAT(python_sample(7, 21, 5), ElementsAre(10, 4, 12, 1, 2));
-  EXPECT_THAT(python_sample(7, 85, 6), ElementsAre(41, 19, 50, 6, 9, 68));
+TEST(HeadSamplingFacts, EqualReference) {
+  for (const json& entry : primitives().at("head_sampling")) {
+    const CaptureConfig capture = capture_of(entry);
+    std::map<std::string, std::string> expected;
+    for (const auto& [name, value] : entry.at("metadata").items()) {
+      expected[name] = value.is_string() ? value.get<std::string>() : value.dump();
+    }
+    const HeadSamplingFacts facts = head_sampling_facts(capture, layers_of(entry));
+    EXPECT_EQ(facts.size(), expected.size());
+    EXPECT_EQ((std::map<std::string, std::string>(facts.begin(), facts.end())), expected);
+  }
 }
 
-TEST(PythonSample, RejectsRepeatsWhenPopulationIsLarge) {
-  EXPECT_THAT(python_sample(7, 22, 5), ElementsAre(10, 4, 12, 20, 1));
-  EXPECT_THAT(python_sample(7, 86, 6), ElementsAre(41, 19, 50, 83, 6, 9));
+TEST(HeadSamplingFacts, AreNoneWithoutSampling) {
+  EXPECT_TRUE(head_sampling_facts({}, layers_of(2, 4, 2)).empty());
 }
 
-TEST(PythonSample, TakesAbsoluteValueOfSeed) {
-  constexpr int64_t kWide = (1LL << 40) + 5;  // two words of the seeding key
-  EXPECT_THAT(python_sample(kWide, 1000, 4), ElementsAre(516, 529, 275, 679));
-  EXPECT_THAT(python_sample(-kWide, 1000, 4), ElementsAre(516, 529, 275, 679));
-  EXPECT_THAT(python_sample(std::numeric_limits<int64_t>::min(), 1000, 4),
-              ElementsAre(566, 403, 963, 214));
+TEST(HeadSamplingFacts, CountTheDrawWhateverIsCaptured) {
+  std::vector<LayerInfo> layers = layers_of(2, 4, 2);
+  layers[1].has_attention = false;
+  CaptureConfig capture = sampling(8, 0);
+  capture.capture_keys = false;
+  const HeadSamplingFacts facts = head_sampling_facts(capture, layers);
+  EXPECT_THAT(facts, testing::Contains(testing::Pair("head_sampling_selected_query_heads", "8")));
+  EXPECT_THAT(facts, testing::Contains(testing::Pair("head_sampling_selected_key_heads", "4")));
 }
-
-TEST(PythonSample, OfNothingIsEmpty) { EXPECT_TRUE(python_sample(0, 5, 0).empty()); }
 
 TEST(SelectHeads, TakesEverythingByDefault) {
   EXPECT_THAT(
