@@ -68,7 +68,7 @@ HfConfig HfConfig::open(const fs::path& folder) {
   if (!fs::exists(file, ignored)) {
     throw CheckpointError("{}: no such file; a checkpoint folder holds config.json", file.string());
   }
-  return HfConfig(read_object(file), file.string());
+  return HfConfig(read_python_object(file), file.string());
 }
 
 HfConfig::HfConfig(Json object, std::string where)

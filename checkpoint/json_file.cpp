@@ -96,12 +96,16 @@ Json parse_object(std::string_view text, const fs::path& file, RepeatedKeys repe
   return value;
 }
 
-Json read_object(const fs::path& file) try {
+Json parse_python_object(std::string_view text, const fs::path& file) {
+  return parse_object(quote_python_literals(text), file, RepeatedKeys::KeepLast);
+}
+
+Json read_python_object(const fs::path& file) try {
   if (fs::file_size(file) > kMaxFileBytes) {
     throw CheckpointError("{}: larger than {} bytes, so not what its name says", file.string(),
                           kMaxFileBytes);
   }
-  return parse_object(quote_python_literals(read_file(file)), file, RepeatedKeys::KeepLast);
+  return parse_python_object(read_file(file), file);
 } catch (const std::system_error& error) {
   throw CheckpointError("{}", error.what());
 }

@@ -19,10 +19,12 @@ enum class RepeatedKeys {
 nlohmann::json parse_object(std::string_view text, const std::filesystem::path& file,
                             RepeatedKeys repeated);
 
-/// Reads a whole file of at most 100 MB. As parse_object, and takes what Python's json writes
-/// beyond the standard: NaN, Infinity and -Infinity outside of strings become the texts "NaN",
-/// "Infinity", "-Infinity".
-nlohmann::json read_object(const std::filesystem::path& file);
+/// As parse_object with KeepLast, and takes what Python's json writes beyond the standard: NaN,
+/// Infinity and -Infinity outside of strings become the texts "NaN", "Infinity", "-Infinity".
+nlohmann::json parse_python_object(std::string_view text, const std::filesystem::path& file);
+
+/// parse_python_object of a whole file of at most 100 MB.
+nlohmann::json read_python_object(const std::filesystem::path& file);
 
 /// A foreign value for a message: as ASCII JSON (texts in quotes, control characters escaped), cut
 /// when long.

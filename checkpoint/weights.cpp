@@ -24,7 +24,7 @@ bool is_shard_name(const std::string& name) {
 
 /// Tensor name -> shard name.
 std::map<std::string, std::string> read_index(const fs::path& file) {
-  const Json index = read_object(file);
+  const Json index = read_python_object(file);
   const auto weight_map = index.find("weight_map");
   if (weight_map == index.end() || !weight_map->is_object()) {
     throw CheckpointError("{}: weight_map is not an object; fetch the file again", file.string());
@@ -43,13 +43,14 @@ std::map<std::string, std::string> read_index(const fs::path& file) {
 
 [[noreturn]] void report_no_weights(const fs::path& folder) {
   std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
-    const fs::path extension = entry.path().extension();
-    if (extension == ".bin" || extension == ".pt" || extension == ".pth") {
+  for (fs::directory_iterator at(folder, error); at != fs::directory_iterator();
+       at.increment(error)) {
+    const fs::path name = at->path().filename();
+    if (name.extension() == ".bin" || name.extension() == ".pt" || name.extension() == ".pth") {
       throw CheckpointError(
           "{}: only PyTorch weights here ({}); convert them: load the model with Transformers and "
           "save_pretrained() it",
-          folder.string(), entry.path().filename().string());
+          folder.string(), name.string());
     }
   }
   throw CheckpointError("{}: {}; expected {} or {} in it", folder.string(),

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Writes tests/data/broken/checkpoint/: safetensors files named by their damage.
+"""Writes tests/data/broken/checkpoint/, safetensors files named by their damage, and the sound ones that fuzzing
+starts from, tests/fuzz/corpus/safetensors/.
 
-Run from anywhere; needs nothing but Python. broken_files_test.cpp says what each must be refused for.
+Run from anywhere; needs nothing but Python. broken_files_test.cpp says what each broken one must be refused for.
 """
 import json
 import pathlib
 import struct
 
-FOLDER = pathlib.Path(__file__).parent.parent / "data" / "broken" / "checkpoint"
+TESTS = pathlib.Path(__file__).parent.parent
 
 
 def tensor(begin, end, shape=None, dtype="U8"):
@@ -21,7 +22,7 @@ def sound(header, data):
 
 WHOLE = sound({"w": tensor(0, 8, [2], "F32")}, bytes(8))
 
-FILES = {
+BROKEN = {
     "begin_after_end": sound({"w": {"dtype": "U8", "shape": [4], "data_offsets": [4, 0]}}, bytes(4)),
     "cut_in_the_data": WHOLE[:-3],
     "cut_in_the_header": WHOLE[:20],
@@ -46,5 +47,21 @@ FILES = {
     "trailing_bytes": WHOLE + bytes(5),
 }
 
-for name, content in FILES.items():
-    (FOLDER / f"{name}.safetensors").write_bytes(content)
+SOUND = {
+    "no_tensors": sound({}, b""),
+    "scalar_and_empty": sound({"a": tensor(0, 8, [], "F64"), "b": tensor(8, 8, [0, 3], "I16")}, bytes(8)),
+    "two_tensors": sound({"__metadata__": {"format": "pt"}, "layers.0.q_proj.weight": tensor(0, 12, [2, 3], "BF16"),
+                          "norm.weight": tensor(12, 20, [2], "F32")}, bytes(range(20))),
+    "unknown_dtype": sound({"a": tensor(0, 1, [2], "F4"), "b": tensor(1, 3)}, bytes(3)),
+    "whole": WHOLE,
+}
+
+
+def write(folder, files):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (folder / f"{name}.safetensors").write_bytes(content)
+
+
+write(TESTS / "data" / "broken" / "checkpoint", BROKEN)
+write(TESTS / "fuzz" / "corpus" / "safetensors", SOUND)
