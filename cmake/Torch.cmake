@@ -47,7 +47,8 @@ function(qk_find_torch)
   foreach(folder include include/torch/csrc/api/include)
     target_compile_options(qk_torch INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:SHELL:-idirafter \"${qk_torch_root}/${folder}\">")
   endforeach()
-  target_link_libraries(qk_torch INTERFACE "${lib}/libtorch_cpu.so" "${lib}/libc10.so")
+  # fmt and Threads: their definitions reach ATen's headers, so all users of the precompiled header need the same.
+  target_link_libraries(qk_torch INTERFACE "${lib}/libtorch_cpu.so" "${lib}/libc10.so" fmt::fmt Threads::Threads)
   file(GLOB gomp "${lib}/libgomp*.so*")  # the OpenMP runtime that libtorch loads must be the only one
   if(gomp)
     target_link_libraries(qk_torch INTERFACE "${gomp}")
