@@ -1,5 +1,6 @@
 #pragma once
-/// tokenizer.json through the Hugging Face `tokenizers` crate, with the semantics of AutoTokenizer's __call__.
+/// tokenizer.json through the Hugging Face `tokenizers` crate, with the semantics of
+/// AutoTokenizer's __call__.
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -17,17 +18,18 @@ struct Encoding {
 /// Loaded once, then immutable: encode() and token() may be called from many threads.
 class Tokenizer {
  public:
-  /// Reads tokenizer.json and tokenizer_config.json of `folder`. Truncation and padding blocks of the file are cleared,
-  /// special tokens named in tokenizer_config.json but missing in tokenizer.json are added.
-  /// Throws TokenizerError naming the file: missing, damaged, not supported (tekken.json or tokenizer.model only).
+  /// Reads tokenizer.json and tokenizer_config.json of `folder`. Truncation and padding blocks of
+  /// the file are cleared, special tokens named in tokenizer_config.json but missing in
+  /// tokenizer.json are added. Throws TokenizerError naming the file: missing, damaged, not
+  /// supported (tekken.json or tokenizer.model only).
   static Tokenizer open(const std::filesystem::path& folder);
 
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;
   ~Tokenizer();
 
-  /// text: UTF-8 (NUL bytes allowed). max_length: tokens, special tokens included, >= special_tokens_per_text().
-  /// Throws TokenizerError.
+  /// text: UTF-8 (NUL bytes allowed). max_length: tokens, special tokens included, >=
+  /// special_tokens_per_text(). Throws TokenizerError.
   Encoding encode(std::string_view text, int64_t max_length) const;
 
   /// The vocabulary's own piece for an id ("Ġthe", "▁the", "<0x0A>"), empty for an unknown id.
