@@ -1,8 +1,10 @@
 # qk_arrow: Arrow and Parquet as the pyarrow wheel has them (libraries beside include/, or in lib/).
 
-set(qk_arrow_root "${QK_ARROW}")
-if(NOT qk_arrow_root)
-  set(qk_arrow_root "${QK_DEPS}/arrow")
+set(qk_arrow_root "${QK_DEPS}/arrow")
+if(QK_ARROW)
+  set(qk_arrow_root "${QK_ARROW}")
+elseif(QK_CHOSEN_ARROW)
+  set(qk_arrow_root "${QK_CHOSEN_ARROW}")
 endif()
 set(qk_arrow_fix "run tools/setup, or pass -DQK_ARROW=FOLDER (an installed pyarrow)")
 

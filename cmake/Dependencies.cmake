@@ -5,14 +5,16 @@
 #   qk_yaml  qk_cli11  qk_b2  qk_zlib  qk_zstd  qk_torch  qk_arrow
 #
 # Where libtorch and Arrow come from: QK_TORCH and QK_ARROW (folders of an installed Python package, or a prefix with
-# include/ and lib/), else QK_DEPS/torch and QK_DEPS/arrow, which tools/setup fills.
+# include/ and lib/), else what tools/setup chose (QK_DEPS/chosen.cmake), else QK_DEPS/torch and QK_DEPS/arrow, which
+# it fills.
 
 set(QK_DEPS "${CMAKE_SOURCE_DIR}/.deps" CACHE PATH "Prefix that tools/setup fills: torch/ and arrow/")
-set(QK_TORCH "" CACHE PATH "Folder of an installed torch (Python package or prefix); empty: QK_DEPS/torch")
-set(QK_ARROW "" CACHE PATH "Folder of an installed pyarrow (Python package or prefix); empty: QK_DEPS/arrow")
+set(QK_TORCH "" CACHE PATH "Folder of an installed torch (Python package or prefix); empty: as tools/setup chose")
+set(QK_ARROW "" CACHE PATH "Folder of an installed pyarrow (Python package or prefix); empty: as tools/setup chose")
 set(QK_CUDA "auto" CACHE STRING "Link libtorch's CUDA libraries: auto (when the torch has them), on, off")
 set(QK_BUNDLE "" CACHE PATH "Folder made by tools/bundle that stands in for the system packages; empty: none")
 set_property(CACHE QK_CUDA PROPERTY STRINGS auto on off)
+include("${QK_DEPS}/chosen.cmake" OPTIONAL)
 if(QK_BUNDLE)
   list(PREPEND CMAKE_PREFIX_PATH "${QK_BUNDLE}")
 endif()

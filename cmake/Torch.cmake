@@ -1,9 +1,11 @@
 # qk_torch: libtorch's CPU part, linked directly. libtorch.so would pull the CUDA libraries in; libtorch_cpu.so needs
 # only libcudart and libcupti of them. With QK_CUDA the CUDA part is linked as well and qk_torch defines QK_WITH_CUDA.
 
-set(qk_torch_root "${QK_TORCH}")
-if(NOT qk_torch_root)
-  set(qk_torch_root "${QK_DEPS}/torch")
+set(qk_torch_root "${QK_DEPS}/torch")
+if(QK_TORCH)
+  set(qk_torch_root "${QK_TORCH}")
+elseif(QK_CHOSEN_TORCH)
+  set(qk_torch_root "${QK_CHOSEN_TORCH}")
 endif()
 set(qk_torch_fix "run tools/setup, or pass -DQK_TORCH=FOLDER (an installed torch 2.11)")
 
