@@ -37,8 +37,8 @@ void product_through_float32(at::Tensor out, const at::Tensor& x, const at::Tens
                              const at::Tensor& bias) {
   const at::Tensor wide_x = x.to(at::kFloat);
   const int64_t features = weight.size(0);
-  const int64_t block =
-      std::clamp<int64_t>(kBlockBytes / (4 * weight.size(1)) / 64 * 64, 64, features);
+  const int64_t fitting = kBlockBytes / (4 * weight.size(1)) / 64 * 64;
+  const int64_t block = std::min(std::max<int64_t>(fitting, 64), features);
   for (int64_t begin = 0; begin < features; begin += block) {
     const int64_t end = std::min(begin + block, features);
     const at::Tensor wide_weight = weight.slice(0, begin, end).to(at::kFloat);

@@ -15,7 +15,6 @@ namespace {
 using checkpoint::TensorView;
 using checkpoint::Weights;
 
-constexpr std::string_view kEmbedding = "embed_tokens.weight";
 
 std::string layer_name(std::string_view pattern, int64_t layer) {
   std::string name(pattern);
@@ -53,12 +52,6 @@ int64_t dimension(std::string_view word, const DecoderSpec& spec) {
   throw InternalError("unknown dimension '{}' in a family's table", word);
 }
 
-std::vector<int64_t> expected_shape(std::string_view words, const DecoderSpec& spec) {
-  std::istringstream stream{std::string(words)};
-  std::vector<int64_t> shape;
-  for (std::string word; stream >> word;) shape.push_back(dimension(word, spec));
-  return shape;
-}
 
 bool present(const TensorRow& row, const DecoderSpec& spec) {
   return row.present == nullptr || spec.*row.present;
@@ -147,23 +140,23 @@ class Loader {
   }
 
   at::Tensor embedding() const {
-    std::string name = prefix_ + std::string(kEmbedding);
+    std::string name = prefix_ + std::string(kEmbeddingRow.name);
     for (const char* head : {"lm_head.weight", "language_model.lm_head.weight"}) {
       if (!files_.contains(name) && model_.spec.tied_embeddings && files_.contains(head))
         name = head;
     }
-    const TensorView& view = checked(name, "vocab hidden");
+    const TensorView& view = checked(name, kEmbeddingRow);
     return device_.is_cpu() ? map_tensor(view) : convert(view);
   }
 
   at::Tensor layer_tensor(const TensorRow& row, int64_t layer) const {
-    return convert(checked(prefix_ + layer_name(row.name, layer), row.shape));
+    return convert(checked(prefix_ + layer_name(row.name, layer), row));
   }
 
   Weights files() const { return files_; }
 
  private:
-  const TensorView& checked(const std::string& name, std::string_view shape) const {
+  const TensorView& checked(const std::string& name, const TensorRow& row) const {
     if (!files_.contains(name)) {
       throw CheckpointError(
           "{}: tensor {} is missing; the download is incomplete or config.json belongs to another "
@@ -171,7 +164,7 @@ class Loader {
           folder_.string(), name);
     }
     const TensorView& view = files_.at(name);
-    const std::vector<int64_t> expected = expected_shape(shape, model_.spec);
+    const std::vector<int64_t> expected = tensor_shape(row, model_.spec);
     if (view.shape != expected) {
       throw CheckpointError("{}: {}: shape [{}], but config.json says [{}]", view.file.string(),
                             name, fmt::join(view.shape, ", "), fmt::join(expected, ", "));
@@ -199,8 +192,6 @@ class Loader {
 /// vectors is needed.
 bool needed(Role role, bool last, const WantedLayer& wanted) {
   switch (role) {
-    case Role::Embedding:
-      return false;
     case Role::AttentionNorm:
       return true;
     case Role::QProj:
@@ -217,6 +208,13 @@ bool needed(Role role, bool last, const WantedLayer& wanted) {
 }
 
 }  // namespace
+
+std::vector<int64_t> tensor_shape(const TensorRow& row, const DecoderSpec& spec) {
+  std::istringstream words{std::string(row.shape)};
+  std::vector<int64_t> shape;
+  for (std::string word; words >> word;) shape.push_back(dimension(word, spec));
+  return shape;
+}
 
 DecoderWeights load_weights(const std::filesystem::path& folder, const ModelDescription& model,
                             const std::vector<WantedLayer>& wanted, at::ScalarType dtype,

@@ -27,6 +27,12 @@ struct DecoderWeights {
   std::vector<LayerTensors> layers;
 };
 
+/// The embedding, the one tensor outside of the layers that is needed.
+constexpr TensorRow kEmbeddingRow{Role::Embedding, "embed_tokens.weight", "vocab hidden"};
+
+/// The shape that a row of a family's table means for this model.
+std::vector<int64_t> tensor_shape(const TensorRow& row, const DecoderSpec& spec);
+
 /// Throws CheckpointError naming the tensor: missing, unexpected, wrong shape, dtype that is no
 /// plain float.
 DecoderWeights load_weights(const std::filesystem::path& folder, const ModelDescription& model,

@@ -16,7 +16,6 @@ constexpr std::string_view kDefaults = R"({
 })";
 
 constexpr TensorRow kGlmTensors[] = {
-    {Role::Embedding, "embed_tokens.weight", "vocab hidden"},
     {Role::AttentionNorm, "layers.{}.input_layernorm.weight", "hidden"},
     {Role::QProj, "layers.{}.self_attn.q_proj.weight", "query hidden"},
     {Role::KProj, "layers.{}.self_attn.k_proj.weight", "key hidden"},

@@ -27,7 +27,6 @@ DecoderSpec spec(const checkpoint::HfConfig& config) {
 }
 
 constexpr TensorRow kTensors[] = {
-    {Role::Embedding, "embed_tokens.weight", "vocab hidden"},
     {Role::AttentionNorm, "layers.{}.input_layernorm.weight", "hidden"},
     {Role::QProj, "layers.{}.self_attn.q_proj.weight", "query hidden"},
     {Role::KProj, "layers.{}.self_attn.k_proj.weight", "key hidden"},

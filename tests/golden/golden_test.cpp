@@ -1,0 +1,102 @@
+// What the reference wrote for tiny models of every family, against what the whole pipeline writes.
+// The cases in tests/data/golden ship with the repository; QK_GOLDEN names a folder with more of
+// the same shape.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+
+#include "sniffer/pipeline.h"
+#include "tests/golden/parquet_rows.h"
+
+namespace qk::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Case {
+  fs::path folder;
+  std::string run;
+};
+
+std::vector<Case> cases() {
+  std::vector<Case> found;
+  std::vector<fs::path> roots = {fs::path(QK_SOURCE_DIR) / "tests/data/golden"};
+  if (const char* more = std::getenv("QK_GOLDEN")) roots.emplace_back(more);
+  for (const fs::path& root : roots) {
+    for (const auto& family : fs::directory_iterator(root)) {
+      if (!fs::is_directory(family.path() / "expected")) continue;
+      for (const auto& file : fs::directory_iterator(family.path() / "expected")) {
+        if (file.path().extension() == ".parquet")
+          found.push_back({family.path(), file.path().stem().string()});
+      }
+    }
+  }
+  std::ranges::sort(found, {}, [](const Case& c) { return c.folder.string() + c.run; });
+  return found;
+}
+
+/// Largest relative distance (L2) of a row from the expected one.
+double worst_error(const Rows& rows, const Rows& expected) {
+  double worst = 0;
+  const size_t dim = expected.head_dim();
+  for (size_t row = 0; row < expected.position.size(); ++row) {
+    double difference = 0, norm = 0;
+    for (size_t i = row * dim; i < (row + 1) * dim; ++i) {
+      difference += std::pow(double(rows.vectors[i]) - double(expected.vectors[i]), 2);
+      norm += std::pow(double(expected.vectors[i]), 2);
+    }
+    const double error = std::sqrt(difference) / std::max(std::sqrt(norm), 1e-12);
+    worst = std::isfinite(error) ? std::max(worst, error) : INFINITY;
+  }
+  return worst;
+}
+
+class Golden : public testing::TestWithParam<Case> {
+ protected:
+  void SetUp() override {
+    before_ = fs::current_path();
+    fs::current_path(GetParam().folder);
+    data_root_ = fs::path(testing::TempDir()) / "golden" /
+                 (GetParam().folder.filename().string() + "_" + GetParam().run);
+    fs::remove_all(data_root_);
+  }
+  void TearDown() override {
+    fs::current_path(before_);
+    fs::remove_all(data_root_);
+  }
+
+  fs::path before_, data_root_;
+};
+
+TEST_P(Golden, EqualsTheReference) {
+  const auto config =
+      sniffer::load_config(GetParam().run + ".yaml", {"output.data_root=" + data_root_.string()});
+  sniffer::run_sniff(config, {.quiet = true, .version = "test"});
+  const auto expected = read_rows("expected/" + GetParam().run + ".parquet");
+  const auto captured = read_capture(data_root_);
+  ASSERT_FALSE(expected.empty());
+  for (const auto& [name, rows] : captured)
+    EXPECT_TRUE(expected.contains(name)) << name << " was not expected";
+  for (const auto& [name, rows] : expected) {
+    ASSERT_TRUE(captured.contains(name)) << name << " is missing";
+    const Rows& own = captured.at(name);
+    ASSERT_EQ(own.bucket, rows.bucket) << name;
+    ASSERT_EQ(own.example_id, rows.example_id) << name;
+    ASSERT_EQ(own.position, rows.position) << name;
+    ASSERT_EQ(own.sliding_window, rows.sliding_window) << name;
+    ASSERT_EQ(own.token_str, rows.token_str) << name;
+    ASSERT_EQ(own.vectors.size(), rows.vectors.size()) << name;
+    EXPECT_LE(worst_error(own, rows), 1e-4) << name;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Cases, Golden, testing::ValuesIn(cases()), [](const auto& info) {
+  return info.param.folder.parent_path().filename().string() + "_" +
+         info.param.folder.filename().string() + "_" + info.param.run;
+});
+
+}  // namespace
+}  // namespace qk::test
