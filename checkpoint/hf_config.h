@@ -19,17 +19,16 @@ class HfConfig {
   /// Reads <folder>/config.json. Throws CheckpointError: missing, over 100 MB, not JSON, not an
   /// object, nested deeper than 64.
   static HfConfig open(const std::filesystem::path& folder);
-  HfConfig(nlohmann::json object,
-           std::string where);  ///< where: "path/config.json" or "path/config.json: text_config"
+  /// where: "path/config.json" or "path/config.json: text_config"
+  HfConfig(nlohmann::json object, std::string where);
 
   bool has(const std::string& key) const;      ///< present, null or not
   bool is_null(const std::string& key) const;  ///< present and null
   bool is_set(const std::string& key) const;   ///< present and not null
   bool is_object(const std::string& key) const;
 
-  /// integer() takes 8 and 8.0, number() takes 8 and 8.5; true is neither.
   /// Present and not null, of the type; else CheckpointError naming the key (and the value when the
-  /// type is wrong).
+  /// type is wrong). integer() takes 8 and 8.0, number() takes 8 and 8.5; true is neither.
   int64_t integer(const std::string& key) const;
   double number(const std::string& key) const;
   bool boolean(const std::string& key) const;

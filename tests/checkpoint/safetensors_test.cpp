@@ -4,9 +4,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstring>
-
-#include "base/files.h"
 #include "tests/base/temporary_folder.h"
 #include "tests/checkpoint/errors.h"
 #include "tests/checkpoint/safetensors_bytes.h"

@@ -22,7 +22,8 @@ void get(Getter getter) {
 }
 
 void read_all(const HfConfig& config) {
-  for (const auto& [key, value] : config.json().items()) {
+  for (const auto& item : config.json().items()) {
+    const std::string& key = item.key();
     get([&] { config.integer(key); });
     get([&] { config.number(key); });
     get([&] { config.boolean(key); });
