@@ -38,8 +38,8 @@ struct TensorView {
   std::string name;
   DType dtype = DType::F32;
   std::vector<int64_t> shape;  ///< empty for a scalar
-  const std::byte* data =
-      nullptr;  ///< valid while the owning object lives; alignment: 1 byte guaranteed
+  /// Valid while the owning object lives. No alignment beyond 1 byte is promised.
+  const std::byte* data = nullptr;
   int64_t bytes = 0;
   std::filesystem::path file;
   bool mapped = false;  ///< data lies in a file mapping, not in plain memory
@@ -84,8 +84,8 @@ class Weights {
   /// names a shard that lacks it or is damaged. The reference lives as long as any copy of this
   /// object.
   const TensorView& at(const std::string& name) const;
-  std::vector<std::filesystem::path> files()
-      const;  ///< every weight file of the checkpoint, sorted
+  /// Every weight file of the checkpoint, sorted.
+  std::vector<std::filesystem::path> files() const;
 
  private:
   struct State;
