@@ -17,24 +17,29 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Case {
+  std::string name;
   fs::path folder;
   std::string run;
+  friend void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
 };
+
+void add_cases(const std::string& origin, const fs::path& root, std::vector<Case>& found) {
+  for (const auto& family : fs::directory_iterator(root)) {
+    if (!fs::is_directory(family.path() / "expected")) continue;
+    for (const auto& file : fs::directory_iterator(family.path() / "expected")) {
+      if (file.path().extension() != ".parquet") continue;
+      const std::string run = file.path().stem().string();
+      found.push_back(
+          {origin + "_" + family.path().filename().string() + "_" + run, family.path(), run});
+    }
+  }
+}
 
 std::vector<Case> cases() {
   std::vector<Case> found;
-  std::vector<fs::path> roots = {fs::path(QK_SOURCE_DIR) / "tests/data/golden"};
-  if (const char* more = std::getenv("QK_GOLDEN")) roots.emplace_back(more);
-  for (const fs::path& root : roots) {
-    for (const auto& family : fs::directory_iterator(root)) {
-      if (!fs::is_directory(family.path() / "expected")) continue;
-      for (const auto& file : fs::directory_iterator(family.path() / "expected")) {
-        if (file.path().extension() == ".parquet")
-          found.push_back({family.path(), file.path().stem().string()});
-      }
-    }
-  }
-  std::ranges::sort(found, {}, [](const Case& c) { return c.folder.string() + c.run; });
+  add_cases("shipped", fs::path(QK_SOURCE_DIR) / "tests/data/golden", found);
+  if (const char* more = std::getenv("QK_GOLDEN")) add_cases("given", more, found);
+  std::ranges::sort(found, {}, &Case::name);
   return found;
 }
 
@@ -93,10 +98,8 @@ TEST_P(Golden, EqualsTheReference) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Cases, Golden, testing::ValuesIn(cases()), [](const auto& info) {
-  return info.param.folder.parent_path().filename().string() + "_" +
-         info.param.folder.filename().string() + "_" + info.param.run;
-});
+INSTANTIATE_TEST_SUITE_P(Cases, Golden, testing::ValuesIn(cases()),
+                         [](const auto& info) { return info.param.name; });
 
 }  // namespace
 }  // namespace qk::test

@@ -1,0 +1,56 @@
+#include "sniffer/capture_plan.h"
+
+namespace qk::sniffer {
+namespace {
+
+saver::VectorType vector_type(WeightType dtype) {
+  switch (dtype) {
+    case WeightType::BFloat16:
+      return saver::VectorType::BFloat16;
+    case WeightType::Float16:
+      return saver::VectorType::Float16;
+    case WeightType::Float32:
+      break;
+  }
+  return saver::VectorType::Float32;
+}
+
+}  // namespace
+
+std::vector<LayerInfo> layer_infos(const models::DecoderSpec& spec) {
+  std::vector<LayerInfo> infos;
+  for (const models::Layer& layer : spec.layers) {
+    infos.push_back({.query_heads = spec.query_heads,
+                     .key_heads = spec.key_heads,
+                     .sliding_window = layer.window,
+                     .samples_as_full = layer.samples_as_full,
+                     .has_attention = layer.attention});
+  }
+  return infos;
+}
+
+CapturePlan plan_capture(const CaptureConfig& capture, const models::DecoderSpec& spec,
+                         WeightType dtype) {
+  CapturePlan plan;
+  plan.layout.head_dim = spec.head_dim;
+  plan.layout.vector_type = vector_type(dtype);
+  plan.layout.token_strings = capture.capture_token_strings;
+  plan.wanted.resize(spec.layers.size());
+  for (const SelectedLayer& selected : select_heads(capture, layer_infos(spec))) {
+    const std::optional<int64_t> window = spec.layers[static_cast<size_t>(selected.layer)].window;
+    const auto add = [&](char kind, const std::vector<int64_t>& heads) {
+      if (heads.empty()) return;
+      plan.layout.groups.push_back({.layer = static_cast<int32_t>(selected.layer),
+                                    .kind = kind,
+                                    .heads = {heads.begin(), heads.end()},
+                                    .sliding_window = window});
+    };
+    add('q', selected.query_heads);
+    add('k', selected.key_heads);
+    plan.wanted[static_cast<size_t>(selected.layer)] = {.queries = !selected.query_heads.empty(),
+                                                        .keys = !selected.key_heads.empty()};
+  }
+  return plan;
+}
+
+}  // namespace qk::sniffer

@@ -1,0 +1,297 @@
+#include "sniffer/pipeline.h"
+
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/stopwatch.h"
+#include "models/decoder.h"
+#include "sniffer/capture_plan.h"
+#include "sniffer/core.h"
+#include "sniffer/pipeline_documents.h"
+#include "sniffer/pipeline_model.h"
+#include "sniffer/pipeline_writer.h"
+#include "sniffer/progress.h"
+
+namespace qk::sniffer {
+namespace {
+
+/// Tokens of a pass, per thread: some tiles for each, so that they end at about the same time.
+constexpr int64_t kPassTokensPerThread = 1024;
+
+/// Of rows on their way to the disk.
+constexpr int64_t kDefaultMemoryBudget = int64_t{1} << 30;
+
+/// Documents of one pass, tokenized.
+struct Batch {
+  models::PackedTokens tokens;
+  std::vector<TokenizedDocument> documents;
+};
+
+/// The next documents up to the token budget, at least one; empty at the end of the dataset.
+Batch next_batch(DocumentStream& documents, int64_t token_budget) {
+  Batch batch;
+  while (batch.tokens.offsets.back() < token_budget) {
+    std::optional<TokenizedDocument> document = documents.next();
+    if (!document) break;
+    batch.tokens.ids.insert(batch.tokens.ids.end(), document->ids.begin(), document->ids.end());
+    batch.tokens.offsets.push_back(static_cast<int64_t>(batch.tokens.ids.size()));
+    batch.documents.push_back(std::move(*document));
+  }
+  return batch;
+}
+
+std::vector<PassDocument> pass_documents(const Batch& batch) {
+  std::vector<PassDocument> documents;
+  for (const TokenizedDocument& d : batch.documents) documents.push_back({d.example_id, d.ids});
+  return documents;
+}
+
+std::vector<saver::Document> saved_documents(const Batch& batch, const std::vector<int64_t>& rows) {
+  std::vector<saver::Document> documents;
+  for (size_t i = 0; i < batch.documents.size(); ++i) {
+    const TokenizedDocument& d = batch.documents[i];
+    documents.push_back({.index = d.index,
+                         .example_id = d.example_id,
+                         .source_id = d.source_id,
+                         .tokens = static_cast<int64_t>(d.ids.size()),
+                         .truncated = d.truncated,
+                         .rows = rows[i]});
+  }
+  return documents;
+}
+
+source::DatasetSpec dataset_spec(const DatasetConfig& config) {
+  return {.path = config.path,
+          .name = config.name,
+          .split = config.split,
+          .text_column = config.text_column,
+          .id_column = config.id_column,
+          .max_samples = config.max_samples,
+          .streaming = config.streaming};
+}
+
+void log_batch(const InferenceConfig& config, int64_t number, const Batch& batch,
+               const std::vector<int64_t>& rows, const ProgressState& state) {
+  const bool due = number <= 3 || number % config.debug_log_every_n_batches == 0;
+  if (!config.debug_logging || !due) return;
+  log::debug(
+      "batch {}: {} documents, {} tokens, {} rows; so far {:.3f} s waiting for text, {:.3f} s "
+      "forward, {:.3f} s "
+      "waiting for disk",
+      number, batch.documents.size(), batch.tokens.ids.size(),
+      std::accumulate(rows.begin(), rows.end(), int64_t{0}), state.seconds_text,
+      state.seconds_forward, state.seconds_writing);
+}
+
+std::vector<std::pair<std::string, std::string>> card_facts(const SniffConfig& config,
+                                                            const models::ModelDescription& model) {
+  const CaptureConfig& capture = config.capture;
+  const char* samplers[] = {"log_uniform", "uniform", "all"};
+  std::vector<std::pair<std::string, std::string>> facts = {
+      {"model", config.model.name},
+      {"model_revision", config.model.revision.value_or("")},
+      {"model_type", model.model_type},
+      {"source_dataset", config.dataset.path},
+      {"dataset_name", config.dataset.name.value_or("")},
+      {"dataset_split", config.dataset.split},
+      {"attention_scope", capture.full_attention_only ? "full_attention_only" : "all_attention"},
+      {"vectors",
+       capture.capture_pre_rope ? "before the rotary embedding" : "after the rotary embedding"},
+      {"sampling_strategy", samplers[static_cast<int>(capture.sampler.type)]},
+      {"sampling_base_rate", fmt::format("{}", capture.sampler.base_rate)},
+      {"sampling_bucket_size", std::to_string(capture.min_bucket_size)},
+      {"max_length", std::to_string(config.tokenizer.max_length)},
+      {"dataset_repo", config.output.hf_repo_id.value_or("")},
+      {"dataset_branch", config.output.hf_branch.value_or("")},
+  };
+  for (auto& fact : head_sampling_facts(capture, layer_infos(model.spec)))
+    facts.push_back(std::move(fact));
+  return facts;
+}
+
+/// What a run reads: everything is opened and checked before the first weight is loaded.
+struct Inputs {
+  std::filesystem::path model_folder, tokenizer_folder;
+  models::ModelDescription model;
+  CapturePlan plan;
+  tokenizer::Tokenizer tokenizer;
+  std::unique_ptr<source::TextReader> reader;
+};
+
+Inputs open_inputs(const SniffConfig& config) {
+  const auto model_folder = local_folder(config.model.name, "model.name");
+  const auto tokenizer_folder =
+      local_folder(config.tokenizer.name.value_or(config.model.name), "tokenizer.name");
+  auto model = models::describe_model(model_folder, config.model.config_overrides);
+  auto plan = plan_capture(config.capture, model.spec, config.model.dtype);
+  return {.model_folder = model_folder,
+          .tokenizer_folder = tokenizer_folder,
+          .model = std::move(model),
+          .plan = std::move(plan),
+          .tokenizer = tokenizer::Tokenizer::open(tokenizer_folder),
+          .reader = source::open_text(dataset_spec(config.dataset))};
+}
+
+int64_t memory_budget(const OutputConfig& config) {
+  return config.memory_budget_bytes.value_or(kDefaultMemoryBudget);
+}
+
+saver::DatasetWriter open_writer(const SniffConfig& config, const RunOptions& options,
+                                 const Inputs& inputs, Progress& progress) {
+  return {{.data_root = config.output.data_root,
+           .replace = options.replace,
+           .memory_budget_bytes = memory_budget(config.output),
+           .threads = at::get_num_threads(),
+           .compression_level = static_cast<int>(config.output.compression_level),
+           .token_string = [&](int32_t id) { return inputs.tokenizer.token(id); },
+           .on_final_pass =
+               [&](int64_t done, int64_t all) {
+                 progress.show(fmt::format("writing files {}/{}", done, all));
+               },
+           .stop = options.stop},
+          inputs.plan.layout,
+          {.tool_version = options.version,
+           .config_yaml = print_config(config),
+           .card_facts = card_facts(config, inputs.model),
+           .model_name = config.model.name,
+           .dataset_path = config.dataset.path,
+           .dataset_split = config.dataset.split,
+           .repo_hint = config.output.hf_repo_id.value_or(config.output.data_root),
+           .branch = config.output.hf_branch,
+           .identity = run_identity(config, inputs.model_folder, inputs.tokenizer_folder)}};
+}
+
+/// Documents -> passes -> rows, until the dataset ends.
+class CaptureLoop {
+ public:
+  CaptureLoop(const SniffConfig& config, const RunOptions& options, const Inputs& inputs,
+              saver::DatasetWriter& writer, Progress& progress)
+      : config_(config),
+        options_(options),
+        progress_(progress),
+        documents_(*inputs.reader, inputs.tokenizer,
+                   {.max_length = config.tokenizer.max_length,
+                    .skip = writer.documents_done(),
+                    .threads = std::max(1, at::get_num_threads() / 2)}),
+        decoder_(models::Decoder::load(inputs.model_folder, inputs.model,
+                                       {.dtype = scalar_type(config.model.dtype),
+                                        .device = choose_device(config.model),
+                                        .before_rotary = config.capture.capture_pre_rope,
+                                        .wanted = inputs.plan.wanted})),
+        rows_(writer, memory_budget(config.output) / 4),
+        sniffer_(
+            config.capture, inputs.plan.layout,
+            [this](saver::RowBlock block) { take(std::move(block)); }, options.stop),
+        heads_per_group_(heads_per_group(inputs.plan.layout)) {
+    state_.documents = state_.documents_before = writer.documents_done();
+    state_.tokens = state_.tokens_before = writer.tokens_done();
+    state_.rows = writer.rows_appended();
+    state_.documents_total = documents_.row_count();
+  }
+
+  ProgressState run() {
+    for (int64_t number = 1;; ++number) {
+      const Stopwatch waiting;
+      const Batch batch = next_batch(documents_, kPassTokensPerThread * at::get_num_threads());
+      state_.seconds_text += waiting.seconds();
+      if (batch.documents.empty()) break;
+      if (options_.stop != nullptr && *options_.stop) throw Interrupted("stopped");
+      pass(batch);
+      log_batch(config_.inference, number, batch, sniffer_.rows_by_document(), state_);
+    }
+    rows_.finish();
+    return state_;
+  }
+
+ private:
+  void pass(const Batch& batch) {
+    const Stopwatch watch;
+    const double waited_before = rows_.seconds_waited();
+    sniffer_.begin_pass(pass_documents(batch));
+    decoder_.prefill(batch.tokens, sniffer_);
+    rows_.commit(saved_documents(batch, sniffer_.rows_by_document()));
+    state_.seconds_writing = rows_.seconds_waited();
+    state_.seconds_forward += watch.seconds() - (state_.seconds_writing - waited_before);
+    state_.documents += static_cast<int64_t>(batch.documents.size());
+    state_.tokens += batch.tokens.offsets.back();
+    state_.fraction = documents_.progress();
+    progress_.update(state_);
+  }
+
+  void take(saver::RowBlock block) {
+    state_.rows += static_cast<int64_t>(block.position.size()) *
+                   heads_per_group_[static_cast<size_t>(block.group)];
+    progress_.update(state_);
+    rows_.add(std::move(block));
+  }
+
+  static std::vector<int64_t> heads_per_group(const saver::CaptureLayout& layout) {
+    std::vector<int64_t> heads;
+    for (const saver::LayerHeads& group : layout.groups)
+      heads.push_back(static_cast<int64_t>(group.heads.size()));
+    return heads;
+  }
+
+  const SniffConfig& config_;
+  const RunOptions& options_;
+  Progress& progress_;
+  DocumentStream documents_;
+  models::Decoder decoder_;
+  WriterThread rows_;
+  Sniffer sniffer_;
+  std::vector<int64_t> heads_per_group_;
+  ProgressState state_;
+};
+
+}  // namespace
+
+RunReport run_sniff(const SniffConfig& config, const RunOptions& options) {
+  const Stopwatch total;
+  RunReport report;
+  if (config.inference.threads) at::set_num_threads(static_cast<int>(*config.inference.threads));
+
+  const Inputs inputs = open_inputs(config);
+  Progress progress(options.quiet);
+  saver::DatasetWriter writer = open_writer(config, options, inputs, progress);
+  report.already_finished = writer.found() == saver::Found::Finished;
+  if (report.already_finished) return report;
+  if (writer.documents_done() > 0)
+    log::info("resuming: {} documents done", writer.documents_done());
+
+  CaptureLoop loop(config, options, inputs, writer, progress);
+  report.seconds_loading = total.seconds();
+  report.stages = loop.run();
+
+  report.written = writer.close();
+  report.seconds_total = total.seconds();
+  return report;
+}
+
+std::string summary(const RunReport& report, const std::string& data_root) {
+  if (report.already_finished) {
+    return fmt::format(
+        "{} holds this capture already, complete; nothing to do (--replace captures anew)\n",
+        data_root);
+  }
+  const saver::WriteSummary& w = report.written;
+  const ProgressState& s = report.stages;
+  const double rate = s.seconds_forward > 0
+                          ? static_cast<double>(s.tokens - s.tokens_before) / s.seconds_forward
+                          : 0;
+  return fmt::format(
+      "{} documents ({} without a token skipped, {} truncated), {} tokens\n"
+      "{} rows in {} files, {} in {}\n"
+      "{} in all: loading {}, waiting for text {}, model {} ({} tok/s), waiting for disk {}, "
+      "writing files {}\n",
+      w.documents, w.skipped, w.truncated, w.tokens, w.rows, w.files,
+      short_bytes(static_cast<double>(w.bytes)), data_root, short_time(report.seconds_total),
+      short_time(report.seconds_loading), short_time(s.seconds_text), short_time(s.seconds_forward),
+      short_number(rate), short_time(s.seconds_writing), short_time(w.seconds_finalizing));
+}
+
+}  // namespace qk::sniffer

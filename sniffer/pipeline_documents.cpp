@@ -1,0 +1,95 @@
+#include "sniffer/pipeline_documents.h"
+
+namespace qk::sniffer {
+namespace {
+
+int64_t bytes_held(const TokenizedDocument& document) {
+  return static_cast<int64_t>(sizeof document + document.ids.size() * sizeof(int32_t));
+}
+
+}  // namespace
+
+DocumentStream::DocumentStream(source::TextReader& reader, const tokenizer::Tokenizer& tokenizer,
+                               Options options)
+    : reader_(reader), tokenizer_(tokenizer), options_(options) {
+  for (int i = 0; i < options_.threads; ++i) threads_.emplace_back([this] { work(); });
+}
+
+DocumentStream::~DocumentStream() {
+  {
+    const std::scoped_lock lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+}
+
+/// Waits for room, then takes the next row. nullopt: nothing left to do for this worker.
+std::optional<source::TextRow> DocumentStream::read_row(int64_t& sequence) {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] {
+    const bool room = held_bytes_ < options_.ahead_bytes || ready_.empty();
+    return room || stopping_ || ended_ || error_;
+  });
+  while (!stopping_ && !ended_ && !error_) {
+    std::optional<source::TextRow> row = reader_.next();
+    if (!row) {
+      ended_ = true;
+      changed_.notify_all();
+    } else if (row->index >= options_.skip) {
+      sequence = next_read_++;
+      held_bytes_ += static_cast<int64_t>(row->text.size());
+      return row;
+    }
+  }
+  return std::nullopt;
+}
+
+void DocumentStream::work() {
+  try {
+    int64_t sequence = 0;
+    while (std::optional<source::TextRow> row = read_row(sequence)) {
+      tokenizer::Encoding encoding = tokenizer_.encode(row->text, options_.max_length);
+      TokenizedDocument document{row->index, row->example_id, std::move(row->source_id),
+                                 std::move(encoding.ids), encoding.truncated};
+      const std::scoped_lock lock(mutex_);
+      held_bytes_ += bytes_held(document) - static_cast<int64_t>(row->text.size());
+      ready_.emplace(sequence, std::move(document));
+      changed_.notify_all();
+    }
+  } catch (...) {
+    const std::scoped_lock lock(mutex_);
+    if (!error_) error_ = std::current_exception();
+    changed_.notify_all();
+  }
+}
+
+std::optional<TokenizedDocument> DocumentStream::next() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] {
+    return ready_.contains(next_out_) || error_ || (ended_ && next_out_ == next_read_);
+  });
+  const auto found = ready_.find(next_out_);
+  if (found == ready_.end()) {
+    if (error_) std::rethrow_exception(error_);
+    return std::nullopt;
+  }
+  TokenizedDocument document = std::move(found->second);
+  ready_.erase(found);
+  ++next_out_;
+  held_bytes_ -= bytes_held(document);
+  changed_.notify_all();
+  return document;
+}
+
+double DocumentStream::progress() const {
+  const std::scoped_lock lock(mutex_);
+  return reader_.progress();
+}
+
+std::optional<int64_t> DocumentStream::row_count() const {
+  const std::scoped_lock lock(mutex_);
+  return reader_.row_count();
+}
+
+}  // namespace qk::sniffer

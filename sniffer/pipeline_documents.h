@@ -1,0 +1,68 @@
+#pragma once
+/// Texts become token ids on their own threads, ahead of the forward pass, and arrive in dataset
+/// order.
+#include <condition_variable>
+#include <cstdint>
+#include <exception>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "source/text_reader.h"
+#include "tokenizer/tokenizer.h"
+
+namespace qk::sniffer {
+
+struct TokenizedDocument {
+  int64_t index = 0;
+  int64_t example_id = 0;
+  std::string source_id;
+  std::vector<int32_t> ids;  ///< empty: a row without any token
+  bool truncated = false;
+};
+
+class DocumentStream {
+ public:
+  struct Options {
+    int64_t max_length = 0;
+    int64_t skip =
+        0;  ///< documents at the start that an earlier run has finished; read, not tokenized
+    int threads = 1;
+    int64_t ahead_bytes = 64 << 20;  ///< text and ids held at most, beside one document per thread
+  };
+
+  /// reader, tokenizer: must outlive the stream.
+  DocumentStream(source::TextReader& reader, const tokenizer::Tokenizer& tokenizer,
+                 Options options);
+  ~DocumentStream();
+
+  /// The next document in dataset order, nullopt at the end. Rethrows what a worker threw.
+  std::optional<TokenizedDocument> next();
+
+  /// Share of the dataset read so far, 0..1; row count where it is known.
+  double progress() const;
+  std::optional<int64_t> row_count() const;
+
+ private:
+  void work();
+  std::optional<source::TextRow> read_row(int64_t& sequence);
+
+  source::TextReader& reader_;
+  const tokenizer::Tokenizer& tokenizer_;
+  const Options options_;
+
+  mutable std::mutex mutex_;  // guards everything below and the reader
+  std::condition_variable changed_;
+  std::map<int64_t, TokenizedDocument> ready_;  // by sequence number
+  int64_t next_read_ = 0, next_out_ = 0;
+  int64_t held_bytes_ = 0;
+  bool ended_ = false, stopping_ = false;
+  std::exception_ptr error_;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace qk::sniffer

@@ -1,0 +1,121 @@
+#include "sniffer/pipeline_model.h"
+
+#include <ATen/Context.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "sniffer/config_print.h"
+
+namespace qk::sniffer {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Keys that never change a row.
+constexpr std::string_view kWithoutEffect[] = {
+    "output.",
+    "inference.",
+    "tokenizer.padding",
+    "tokenizer.padding_side",
+    "dataset.streaming",
+    "model.trust_remote_code",
+    "tokenizer.trust_remote_code",
+    "model.attn_implementation",
+    "model.device_map",
+};
+
+bool decides_rows(const std::string& key) {
+  return std::ranges::none_of(kWithoutEffect,
+                              [&](std::string_view start) { return key.starts_with(start); });
+}
+
+/// Files above this are fingerprinted by size and samples: hashing a large model takes longer than
+/// starting a run.
+constexpr uintmax_t kHashWhole = 64 << 20;
+constexpr size_t kSamples = 64, kSampleBytes = 64 << 10;
+
+std::string fingerprint(const fs::path& file) {
+  const uintmax_t size = fs::file_size(file);
+  if (size <= kHashWhole) return sha256_of_file(file);
+  const MappedFile mapped(file);
+  const auto bytes = mapped.bytes();
+  std::string samples = std::to_string(size);
+  for (size_t i = 0; i < kSamples; ++i) {
+    const size_t offset = (bytes.size() - kSampleBytes) / (kSamples - 1) * i;
+    samples.append(reinterpret_cast<const char*>(bytes.data() + offset), kSampleBytes);
+  }
+  return fmt::format("samples:{}", sha256(samples));
+}
+
+void add_files(std::map<std::string, std::string>& identity, const fs::path& folder,
+               const std::string& what, std::initializer_list<std::string_view> endings) {
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    const bool wanted =
+        std::ranges::any_of(endings, [&](std::string_view end) { return name.ends_with(end); });
+    if (wanted && entry.is_regular_file())
+      identity[what + " file " + name] = fingerprint(entry.path());
+  }
+}
+
+}  // namespace
+
+at::ScalarType scalar_type(WeightType type) {
+  switch (type) {
+    case WeightType::BFloat16:
+      return at::kBFloat16;
+    case WeightType::Float16:
+      return at::kHalf;
+    case WeightType::Float32:
+      break;
+  }
+  return at::kFloat;
+}
+
+at::Device choose_device(const ModelConfig& model) {
+  const std::string wanted = model.device_map.value_or("auto");
+  const bool cuda = at::hasCUDA();
+  if (wanted == "cpu" || (wanted == "auto" && !cuda)) return at::kCPU;
+  if (!cuda) {
+    throw ConfigError(
+        "model.device_map: '{}', but this machine or this build of sniff-qk has no CUDA device; "
+        "use cpu or auto",
+        wanted);
+  }
+  return wanted == "auto" ? at::Device(at::kCUDA, 0) : at::Device(wanted);
+}
+
+fs::path local_folder(const std::string& name, const std::string& key) {
+  if (fs::is_directory(name)) return name;
+  throw ConfigError(
+      "{}: '{}' is no folder here (looked in {}). Models and tokenizers are read from local "
+      "folders; fetch it first, for "
+      "example with `hf download {} --local-dir DIR`, and give DIR",
+      key, name, fs::current_path().string(), name);
+}
+
+std::map<std::string, std::string> run_identity(const SniffConfig& config,
+                                                const fs::path& model_folder,
+                                                const fs::path& tokenizer_folder) {
+  std::map<std::string, std::string> identity;
+  SniffConfig copy = config;
+  const nlohmann::ordered_json values = plain_value(copy).flatten();
+  for (const auto& [pointer, value] : values.items()) {
+    std::string key = pointer.substr(1);
+    std::ranges::replace(key, '/', '.');
+    if (decides_rows(key)) identity[key] = value.dump();
+  }
+  identity["device"] = choose_device(config.model).is_cpu() ? "cpu" : "cuda";
+  add_files(identity, model_folder, "model",
+            {"config.json", ".safetensors", ".safetensors.index.json"});
+  add_files(identity, tokenizer_folder, "tokenizer", {"tokenizer.json", "tokenizer_config.json"});
+  if (fs::is_regular_file(config.dataset.path))
+    identity["dataset file"] = fingerprint(config.dataset.path);
+  return identity;
+}
+
+}  // namespace qk::sniffer
