@@ -1,6 +1,7 @@
 #pragma once
-/// Writes a capture: rows go to a spool as the run goes (bounded memory, sequential), close() turns the spool into
-/// <data_root>/lXXhYY{q,k}/data.parquet, README.md (the card), run.json and examples.parquet.
+/// Writes a capture: rows go to a spool as the run goes (bounded memory, sequential), close() turns
+/// the spool into <data_root>/lXXhYY{q,k}/data.parquet, README.md (the card), run.json and
+/// examples.parquet.
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -8,7 +9,10 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "saver/rows.h"
 
@@ -17,28 +21,39 @@ namespace qk::saver {
 /// Facts for the card and run.json that the writer can't know by itself.
 struct RunFacts {
   std::string tool_version;
-  std::string config_yaml;                                      ///< effective config (--print-config)
-  std::vector<std::pair<std::string, std::string>> card_facts;  ///< label, value; in the order to print
+  std::string config_yaml;  ///< effective config (--print-config)
+  std::vector<std::pair<std::string, std::string>>
+      card_facts;  ///< label, value; in the order to print
   std::string model_name, dataset_path, dataset_split;
-  /// Everything that decides the rows (config without output section, hashes of model and tokenizer files, ...):
-  /// key -> value. A later run may only continue a spool whose identity is equal; differences are listed by key.
+  std::string repo_hint;              ///< what the card tells to load; empty: data_root
+  std::optional<std::string> branch;  ///< of that repo
+  /// Everything that decides the rows (config without output section, hashes of model and tokenizer
+  /// files, ...): key -> value. A later run may only continue a spool whose identity is equal;
+  /// differences are listed by key.
   std::map<std::string, std::string> identity;
 };
 
 struct WriterOptions {
   std::filesystem::path data_root;
-  bool replace = false;              ///< remove an earlier capture first (only what a capture wrote)
+  /// Start anew. An unfinished capture is dropped, unless it was begun with replace too and is the
+  /// same: then it goes on. A finished one stays readable until the new one takes its place. Never
+  /// touches what no capture wrote.
+  bool replace = false;
   int64_t memory_budget_bytes = 1LL << 30;
-  int threads = 0;                   ///< for the final pass; 0: all cores
-  std::function<std::string(int32_t)> token_string;            ///< id -> piece; needed with token_strings
+  int threads = 0;            ///< for the final pass; 0: all cores
+  int compression_level = 3;  ///< zstd, 1..22
+  int64_t row_group_bytes =
+      16LL << 20;  ///< float32 vectors in a row group of the final files, at most
+  int64_t segment_bytes = 1LL << 30;  ///< of the spool; the last record may go beyond it
+  std::function<std::string(int32_t)> token_string;  ///< id -> piece; needed with token_strings
   std::function<void(int64_t done, int64_t total)> on_final_pass;  ///< progress in configs
-  const std::atomic<bool>* stop = nullptr;                     ///< Ctrl-C: stop the final pass cleanly
+  const std::atomic<bool>* stop = nullptr;  ///< Ctrl-C: stop the final pass cleanly
 };
 
 struct WriteSummary {
   int64_t files = 0;
-  int64_t rows = 0;            ///< over all files
-  int64_t bytes = 0;           ///< of the Parquet files
+  int64_t rows = 0;   ///< over all files
+  int64_t bytes = 0;  ///< of the Parquet files
   int64_t documents = 0, skipped = 0, truncated = 0, tokens = 0;
   double seconds_finalizing = 0;
 };
@@ -47,19 +62,23 @@ enum class Found { Nothing, Unfinished, Finished };
 
 class DatasetWriter {
  public:
-  /// Checks and locks data_root. Throws OutputError: foreign files in it, not writable, another run has it,
-  /// an earlier capture with another identity (lists what differs; --replace starts anew).
+  /// Checks and locks data_root. Throws OutputError: foreign files in it, not writable, another run
+  /// has it, an earlier capture with another identity (lists what differs; --replace starts anew).
   DatasetWriter(WriterOptions options, CaptureLayout layout, RunFacts facts);
-  ~DatasetWriter();  ///< without close(): what was appended is kept for a later run; no final file appears
+  ~DatasetWriter();  ///< without close(): what was appended is kept for a later run; no final file
+                     ///< appears
 
-  /// What was in data_root. Finished: the same capture is complete, nothing to do. Unfinished: documents_done() > 0 may hold.
+  /// What was in data_root. Finished: the same capture is complete, nothing to do. Unfinished:
+  /// documents_done() > 0 may hold.
   Found found() const;
 
-  /// Documents (rows of the dataset, skipped ones included) already in the spool: the run continues after them.
+  /// Documents (rows of the dataset, skipped ones included) already in the spool: the run continues
+  /// after them.
   int64_t documents_done() const;
   int64_t tokens_done() const;
 
-  /// Batches in dataset order. Called from one thread. Blocks only on disk. Throws OutputError (disk full, ...).
+  /// Batches in dataset order. Called from one thread. Blocks only on disk. Throws OutputError
+  /// (disk full, ...).
   void append(const CapturedBatch& batch);
 
   /// Rows over all heads appended so far, for the progress display.

@@ -33,25 +33,27 @@ struct Document {
   int64_t index = 0;       ///< row in the dataset
   int64_t example_id = 0;  ///< full 64 bits; the column keeps the low 32
   std::string source_id;
-  int64_t tokens = 0;      ///< 0: skipped, no token
+  int64_t tokens = 0;  ///< 0: skipped, no token
   bool truncated = false;
-  int64_t rows = 0;  ///< captured from it, over all heads; the writer checks the sum against the blocks
+  int64_t rows =
+      0;  ///< captured from it, over all heads; the writer checks the sum against the blocks
 };
 
-/// Rows of one group (layer, kind) from some consecutive documents; all heads of a group share the row columns.
+/// Rows of one group (layer, kind) from some consecutive documents; all heads of a group share the
+/// row columns.
 struct RowBlock {
-  int32_t group = 0;                 ///< index into CaptureLayout::groups
-  std::vector<int32_t> bucket;       ///< [rows]
-  std::vector<int32_t> example_id;   ///< [rows]
-  std::vector<int32_t> position;     ///< [rows]
-  std::vector<int32_t> token_id;     ///< [rows] with CaptureLayout::token_strings, else empty
-  std::vector<std::byte> vectors;    ///< [heads][rows][head_dim] of CaptureLayout::vector_type
+  int32_t group = 0;                ///< index into CaptureLayout::groups
+  std::vector<int32_t> bucket;      ///< [rows]
+  std::vector<int32_t> example_id;  ///< [rows]
+  std::vector<int32_t> position;    ///< [rows]
+  std::vector<int32_t> token_id;    ///< [rows] with CaptureLayout::token_strings, else empty
+  std::vector<std::byte> vectors;   ///< [heads][rows][head_dim] of CaptureLayout::vector_type
 };
 
-/// Everything from some consecutive documents of the dataset, in dataset order. What is too large for memory comes in
-/// parts: batches without documents, then one that lists the documents all these parts belong to. Only that last one
-/// makes them count as done; parts that a crash left without it are dropped. In each group the parts' rows follow one
-/// another in dataset order.
+/// Everything from some consecutive documents of the dataset, in dataset order. What is too large
+/// for memory comes in parts: batches without documents, then one that lists the documents all
+/// these parts belong to. Only that last one makes them count as done; parts that a crash left
+/// without it are dropped. In each group the parts' rows follow one another in dataset order.
 struct CapturedBatch {
   std::vector<Document> documents;
   std::vector<RowBlock> blocks;  ///< groups without rows may be left out; each group at most once

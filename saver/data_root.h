@@ -1,0 +1,57 @@
+#pragma once
+/// The folder a capture is written to: who may write there, what may lie there, and how finished
+/// files appear in it. docs/format.md tells the whole story.
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "saver/file_facts.h"
+#include "saver/file_io.h"
+#include "saver/run_file.h"
+
+namespace qk::saver {
+
+/// Names inside data_root.
+struct DataRootPaths {
+  std::filesystem::path root;
+  std::filesystem::path work() const { return root / ".sniff"; }
+  std::filesystem::path lock() const { return work() / "lock"; }
+  std::filesystem::path identity() const { return work() / "identity.json"; }
+  std::filesystem::path staging() const { return work() / "final"; }
+  std::filesystem::path publish() const { return work() / "publish.json"; }
+  std::filesystem::path run() const { return root / "run.json"; }
+};
+
+/// Holds data_root against other runs. The lock ends with the process, however it ends.
+class DataRootLock {
+ public:
+  /// Throws OutputError naming the process that has it.
+  explicit DataRootLock(const DataRootPaths& paths);
+  ~DataRootLock();  ///< removes .sniff when nothing else is in it
+
+ private:
+  DataRootPaths paths_;
+  Fd fd_;
+};
+
+/// Throws OutputError when data_root has files that neither `finished` nor an unfinished capture
+/// wrote.
+void refuse_foreign_files(const DataRootPaths& paths, const FinishedCapture* finished);
+
+/// Throws OutputError when files of the finished capture were changed by somebody else: only what a
+/// capture wrote may be replaced. Looks at the card only; data files are compared by `verify`.
+void refuse_changed_card(const DataRootPaths& paths, const FinishedCapture& finished);
+
+/// Removes an unfinished capture: its rows, staged files and identity.
+void remove_unfinished(const DataRootPaths& paths);
+
+/// Makes the staged files (run.json among them) the capture in data_root, in place of `earlier`.
+/// From the moment the intent is on disk nothing but finishing it is possible; see
+/// finish_publishing.
+void publish(const DataRootPaths& paths, const std::vector<FileFacts>& files,
+             const FinishedCapture* earlier);
+
+/// Finishes what a crash left of publish(). True when there was something.
+bool finish_publishing(const DataRootPaths& paths);
+
+}  // namespace qk::saver

@@ -1,0 +1,331 @@
+#include "saver/dataset_writer.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <system_error>
+#include <thread>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/log.h"
+#include "saver/arrow_check.h"
+#include "saver/card.h"
+#include "saver/data_root.h"
+#include "saver/examples_file.h"
+#include "saver/final_pass.h"
+#include "saver/run_file.h"
+#include "saver/spool_reader.h"
+#include "saver/spool_writer.h"
+
+namespace qk::saver {
+namespace fs = std::filesystem;
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// Errors of the standard library become OutputErrors.
+template <typename Code>
+auto with_files(Code&& code) {
+  try {
+    return code();
+  } catch (const fs::filesystem_error& error) {
+    throw io_error("use it", error.path1(), error.code().value());
+  } catch (const std::system_error& error) {
+    throw OutputError("{}. Repair that, then run the same command: it continues where it stopped.",
+                      error.what());
+  }
+}
+
+void check_layout(const CaptureLayout& layout, const WriterOptions& options) {
+  QK_ASSERT(layout.head_dim > 0);
+  QK_ASSERT(!layout.token_strings || options.token_string);
+  for (const LayerHeads& group : layout.groups) {
+    QK_ASSERT(group.kind == 'q' || group.kind == 'k');
+    QK_ASSERT(std::is_sorted(group.heads.begin(), group.heads.end(), std::less_equal<>()));
+  }
+}
+
+PassLimits pass_limits(const WriterOptions& options, int64_t head_dim, uint64_t records) {
+  rlimit files{};
+  ::getrlimit(RLIMIT_NOFILE, &files);
+  const auto cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  return {.threads = options.threads > 0 ? options.threads : cores,
+          .memory_bytes = options.memory_budget_bytes,
+          .rows_per_group = rows_per_group(head_dim, options.row_group_bytes),
+          .open_files = static_cast<int64_t>(std::min<rlim_t>(files.rlim_cur, 4096)) / 2,
+          .records = static_cast<int64_t>(records)};
+}
+
+/// What the final files can take at most. Bits that widening to float32 adds are zero and compress
+/// to nothing.
+uint64_t most_final_bytes(const CaptureLayout& layout, const CaptureTotals& totals) {
+  constexpr uint64_t kRowBytes = 24;
+  constexpr uint64_t kFileBytes = 4096;
+  const auto vector_bytes = static_cast<uint64_t>(layout.head_dim * bytes_of(layout.vector_type));
+  const uint64_t widened =
+      layout.vector_type == VectorType::Float16 ? vector_bytes * 5 / 4 : vector_bytes;
+  uint64_t files = 0;
+  for (const LayerHeads& group : layout.groups) files += group.heads.size();
+  const auto rows = static_cast<uint64_t>(totals.rows_of_all_heads(layout));
+  return rows * (widened + kRowBytes) + files * kFileBytes;
+}
+
+void check_free_space(const fs::path& root, uint64_t most) {
+  const uint64_t left = free_bytes(root);
+  if (left >= most) return;
+  if (left < most / 4) {
+    throw OutputError(
+        "{}: the final files need up to {}, {} are left. Free some space there, then run the same "
+        "command: "
+        "it continues where it stopped.",
+        root.string(), human_bytes(most), human_bytes(left));
+  }
+  log::warn("{}: the final files need up to {}, {} are left; it may not fit", root.string(),
+            human_bytes(most), human_bytes(left));
+}
+
+CardInput card_input(const RunFacts& facts, const CaptureLayout& layout,
+                     const CaptureTotals& totals, const std::vector<FileFacts>& row_files) {
+  CardInput input{.facts = facts.card_facts,
+                  .configs = {},
+                  .bucket_counts = {totals.buckets.begin(), totals.buckets.end()},
+                  .token_strings = layout.token_strings,
+                  .head_dim = layout.head_dim,
+                  .repo_hint = facts.repo_hint,
+                  .branch = facts.branch};
+  for (const FileFacts& file : row_files) {
+    input.configs.push_back({file.name.substr(0, file.name.find('/')), file.rows});
+  }
+  return input;
+}
+
+FileFacts write_staged(const fs::path& staging, const std::string& name, const std::string& text) {
+  HashedFile file(staging / name);
+  check_arrow(file.Write(text));
+  check_arrow(file.Close());
+  FileFacts facts = file.publish();
+  facts.name = name;
+  return facts;
+}
+
+}  // namespace
+
+struct DatasetWriter::State {
+  State(WriterOptions given_options, CaptureLayout given_layout, RunFacts given_facts);
+
+  void append(const CapturedBatch& batch);
+  WriteSummary close();
+
+  WriterOptions options;
+  CaptureLayout layout;
+  RunFacts facts;
+  Identity identity;
+  SpoolShape shape;
+  DataRootPaths paths;
+  std::optional<DataRootLock> lock;
+  std::optional<FinishedCapture>
+      finished;  ///< in data_root: this capture, or the one to be replaced
+  Found found = Found::Nothing;
+  CaptureTotals totals;
+  CaptureTotals parts;  ///< rows whose documents are still to come
+  std::optional<SpoolWriter> spool;
+  bool staging_is_stale = true;
+  Clock::time_point opened = Clock::now();
+
+ private:
+  void open_data_root();
+  void decide();
+  void start_anew();
+  void resume();
+  WriteSummary summary_of(const std::vector<FileFacts>& row_files) const;
+  std::vector<FileFacts> write_final_files(FinishedCapture& capture);
+};
+
+DatasetWriter::State::State(WriterOptions given_options, CaptureLayout given_layout,
+                            RunFacts given_facts)
+    : options(std::move(given_options)),
+      layout(std::move(given_layout)),
+      facts(std::move(given_facts)),
+      identity(full_identity(facts, layout)),
+      shape(layout),
+      paths{options.data_root},
+      totals(layout.groups.size()),
+      parts(layout.groups.size()) {
+  check_layout(layout, options);
+  if (facts.repo_hint.empty()) facts.repo_hint = paths.root.string();
+  const std::string text = unfinished_json({.identity = identity, .replaces = false});
+  shape.capture_id = checksum(std::as_bytes(std::span(text)));
+  open_data_root();
+  decide();
+}
+
+void DatasetWriter::State::open_data_root() {
+  if (fs::exists(paths.root) && !fs::is_directory(paths.root)) {
+    throw OutputError("{}: is not a folder. Choose another output.data_root.", paths.root.string());
+  }
+  fs::create_directories(paths.root);
+  if (!fs::exists(
+          paths.work())) {  // nobody's capture is under way: look before anything is created
+    const auto earlier = read_finished(paths.run());
+    refuse_foreign_files(paths, earlier ? &*earlier : nullptr);
+  }
+  lock.emplace(paths);
+  if (finish_publishing(paths))
+    log::info("{}: finished what an interrupted run had left to do", paths.root.string());
+  finished = read_finished(paths.run());
+  refuse_foreign_files(paths, finished ? &*finished : nullptr);
+}
+
+void DatasetWriter::State::decide() {
+  const auto unfinished = read_unfinished(paths.identity());
+  const bool same = unfinished && unfinished->identity == identity;
+  if (same && (!options.replace || unfinished->replaces)) return resume();
+  if (options.replace) return start_anew();
+  if (unfinished) {
+    throw OutputError(
+        "{}: holds an unfinished capture with other settings. Restore them to go on with it, use "
+        "--replace "
+        "to drop it and start anew, or choose another output.data_root. Different:{}",
+        paths.root.string(), differences(unfinished->identity, identity));
+  }
+  if (!finished) return start_anew();
+  if (finished->identity != identity) {
+    throw OutputError(
+        "{}: holds a capture with other settings. Use --replace to replace it, or choose another "
+        "output.data_root. Different:{}",
+        paths.root.string(), differences(finished->identity, identity));
+  }
+  found = Found::Finished;
+  totals.documents = finished->summary.documents;
+  totals.tokens = finished->summary.tokens;
+  lock.reset();
+}
+
+void DatasetWriter::State::start_anew() {
+  if (finished) refuse_changed_card(paths, *finished);
+  remove_unfinished(paths);
+  write_file_atomically(paths.identity(),
+                        unfinished_json({.identity = identity, .replaces = options.replace}));
+  spool.emplace(paths.work(), shape, SpoolEnd{}, static_cast<uint64_t>(options.segment_bytes));
+}
+
+void DatasetWriter::State::resume() {
+  RecoveredSpool recovered = recover_spool(paths.work(), shape);
+  totals = std::move(recovered.totals);
+  spool.emplace(paths.work(), shape, std::move(recovered.end),
+                static_cast<uint64_t>(options.segment_bytes));
+  found = Found::Unfinished;
+}
+
+void DatasetWriter::State::append(const CapturedBatch& batch) {
+  QK_ASSERT(spool);
+  if (std::exchange(staging_is_stale, false)) fs::remove_all(paths.staging());
+  spool->append(batch);
+  for (const RowBlock& block : batch.blocks) {
+    const auto group = static_cast<size_t>(block.group);
+    parts.add_rows(group, static_cast<int64_t>(layout.groups[group].heads.size()), block.bucket);
+  }
+  if (batch.documents.empty()) return;
+  int64_t told_rows = 0;
+  for (const Document& document : batch.documents) {
+    told_rows += document.rows;
+    parts.add(document);
+  }
+  const int64_t rows = parts.rows_of_all_heads(layout);
+  if (told_rows != rows) {
+    throw InternalError("documents say that they have {} rows, their blocks have {}", told_rows,
+                        rows);
+  }
+  totals.add(std::exchange(parts, CaptureTotals(layout.groups.size())));
+}
+
+WriteSummary DatasetWriter::State::close() {
+  if (found == Found::Finished) return finished->summary;
+  QK_ASSERT(spool && parts.rows_of_all_heads(layout) == 0);
+  const Clock::time_point start = Clock::now();
+  check_free_space(paths.root, most_final_bytes(layout, totals));
+
+  FinishedCapture capture{.identity = identity, .layout = layout, .summary = {}, .files = {}};
+  capture.files = write_final_files(capture);
+  capture.summary.seconds_finalizing = seconds_since(start);
+  const Timings timings{.capture_seconds = std::chrono::duration<double>(start - opened).count(),
+                        .final_pass_seconds = capture.summary.seconds_finalizing};
+  write_staged(paths.staging(), "run.json", finished_json(capture, facts, totals, timings));
+
+  spool->forget_unsynced();
+  publish(paths, capture.files, finished ? &*finished : nullptr);
+  spool.reset();
+  lock.reset();
+  return capture.summary;
+}
+
+std::vector<FileFacts> DatasetWriter::State::write_final_files(FinishedCapture& capture) {
+  fs::remove_all(paths.staging());
+  fs::create_directories(paths.staging());
+  const SpoolEnd& end = spool->end();
+  std::vector<FileFacts> files =
+      write_row_files(layout, shape, totals,
+                      {.spool_folder = paths.work(),
+                       .staging = paths.staging(),
+                       .segments = end.segments,
+                       .limits = pass_limits(options, layout.head_dim, end.next_sequence),
+                       .compression_level = options.compression_level,
+                       .token_string = options.token_string,
+                       .on_progress = options.on_final_pass,
+                       .stop = options.stop});
+  capture.summary = summary_of(files);
+  const std::string card = render_card(card_input(facts, layout, totals, files));
+  files.push_back(write_examples(SpoolCursor(paths.work(), end.segments, shape), paths.staging()));
+  files.push_back(write_staged(paths.staging(), "README.md", card));
+  return files;
+}
+
+WriteSummary DatasetWriter::State::summary_of(const std::vector<FileFacts>& row_files) const {
+  WriteSummary summary{.files = static_cast<int64_t>(row_files.size()),
+                       .rows = 0,
+                       .bytes = 0,
+                       .documents = totals.documents,
+                       .skipped = totals.skipped,
+                       .truncated = totals.truncated,
+                       .tokens = totals.tokens,
+                       .seconds_finalizing = 0};
+  for (const FileFacts& file : row_files) {
+    summary.rows += file.rows;
+    summary.bytes += static_cast<int64_t>(file.bytes);
+  }
+  QK_ASSERT(summary.rows == totals.rows_of_all_heads(layout));
+  return summary;
+}
+
+DatasetWriter::DatasetWriter(WriterOptions options, CaptureLayout layout, RunFacts facts)
+    : state_(with_files([&] {
+        return std::make_unique<State>(std::move(options), std::move(layout), std::move(facts));
+      })) {}
+
+DatasetWriter::~DatasetWriter() = default;
+
+Found DatasetWriter::found() const { return state_->found; }
+int64_t DatasetWriter::documents_done() const { return state_->totals.documents; }
+int64_t DatasetWriter::tokens_done() const { return state_->totals.tokens; }
+
+void DatasetWriter::append(const CapturedBatch& batch) {
+  with_files([&] { state_->append(batch); });
+}
+
+int64_t DatasetWriter::rows_appended() const {
+  return state_->totals.rows_of_all_heads(state_->layout) +
+         state_->parts.rows_of_all_heads(state_->layout);
+}
+
+WriteSummary DatasetWriter::close() {
+  return with_files([&] { return state_->close(); });
+}
+
+}  // namespace qk::saver

@@ -1,0 +1,186 @@
+#include "saver/final_pass.h"
+
+#include <algorithm>
+#include <exception>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+namespace qk::saver {
+namespace {
+
+constexpr int64_t kEncoderBytes = 8 << 20;  // Parquet's buffers of one file being written
+constexpr int64_t kSpanBytes = 256 << 10;   // reads shorter than this waste the disk's time
+constexpr int64_t kTasksPerThread = 4;      // evens out tasks of unequal length
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+/// Splits the heads into tasks, one after another.
+class Planner {
+ public:
+  Planner(const CaptureLayout& layout, const CaptureTotals& totals, const PassLimits& limits)
+      : layout_(layout), totals_(totals), limits_(limits) {
+    const int64_t largest_group = *std::max_element(totals.rows.begin(), totals.rows.end());
+    const int64_t rows = std::min(largest_group, limits.rows_per_group);
+    int64_t fixed = kEncoderBytes;
+    if (layout.vector_type != VectorType::Float32) fixed += rows * layout.head_dim * 4;
+    for (size_t group = 0; group < layout.groups.size(); ++group) {
+      if (totals.rows[group] > 0) files_ += static_cast<int64_t>(layout.groups[group].heads.size());
+    }
+    const int64_t least = fixed + rows * (row_bytes() + kColumnBytes);
+    const int64_t fitting = std::max<int64_t>(limits.memory_bytes / least, 1);
+    plan_.threads = static_cast<int>(
+        std::clamp<int64_t>(std::min<int64_t>(limits.threads, files_), 1, fitting));
+    memory_ = std::max<int64_t>(limits.memory_bytes / plan_.threads - fixed, 0);
+    open_files_ = std::max<int64_t>(limits.open_files / plan_.threads, 1);
+  }
+
+  PassPlan run() {
+    for (size_t group = 0; group < layout_.groups.size(); ++group) {
+      if (totals_.rows[group] == 0) continue;
+      for (size_t head = 0; head < layout_.groups[group].heads.size(); ++head) add(group, head);
+    }
+    if (!task_.empty()) plan_.tasks.push_back(std::move(task_));
+    return std::move(plan_);
+  }
+
+ private:
+  static constexpr int64_t kColumnBytes =
+      16 + 16;  // int32 columns; token pieces while a row group is written
+
+  int64_t row_bytes() const { return layout_.head_dim * bytes_of(layout_.vector_type); }
+
+  void add(size_t group, size_t head) {
+    const int64_t held = std::min(totals_.rows[group], limits_.rows_per_group);
+    const bool is_new_range = task_.empty() || task_.back().group != group;
+    const int64_t memory = held * (row_bytes() + (is_new_range ? kColumnBytes : 0));
+    const int64_t open = totals_.rows[group] > held ? 1 : 0;
+    const bool full = heads_ >= most_heads(group) || used_memory_ + memory > memory_ ||
+                      used_files_ + open > open_files_;
+    if (!task_.empty() && full) start_task();
+    if (task_.empty() || task_.back().group != group) task_.push_back({group, head, 0});
+    ++task_.back().count;
+    ++heads_;
+    used_memory_ += memory;
+    used_files_ += open;
+  }
+
+  /// Few enough for all threads to have work, enough for reads that are worth a disk access.
+  int64_t most_heads(size_t group) const {
+    const int64_t piece = std::max<int64_t>(
+        totals_.rows[group] * row_bytes() / std::max<int64_t>(limits_.records, 1), 1);
+    const int64_t fair = ceil_div(files_, plan_.threads);
+    const int64_t even = ceil_div(files_, plan_.threads * kTasksPerThread);
+    return std::max(even, std::min(fair, ceil_div(kSpanBytes, piece)));
+  }
+
+  void start_task() {
+    plan_.tasks.push_back(std::move(task_));
+    task_.clear();
+    heads_ = used_memory_ = used_files_ = 0;
+  }
+
+  const CaptureLayout& layout_;
+  const CaptureTotals& totals_;
+  const PassLimits& limits_;
+  int64_t files_ = 0;
+  int64_t memory_ = 0, open_files_ = 0;  // of one thread
+  PassPlan plan_;
+  std::vector<HeadRange> task_;
+  int64_t heads_ = 0, used_memory_ = 0, used_files_ = 0;  // of task_
+};
+
+/// Hands out tasks to threads; the first error stops all.
+class Workers {
+ public:
+  Workers(const PassPlan& plan, const PassOptions& options) : plan_(plan), options_(options) {
+    for (const auto& task : plan.tasks) {
+      for (const HeadRange& range : task) total_ += static_cast<int64_t>(range.count);
+    }
+  }
+
+  /// Throws Interrupted when the user or another thread's error wants the pass to end.
+  void poll() const {
+    if (failed_ || (options_.stop != nullptr && *options_.stop)) {
+      throw Interrupted(
+          "interrupted while writing the final files. Run the same command again to go on.");
+    }
+  }
+
+  std::vector<FileFacts> run(const FinalPassContext& context) {
+    results_.resize(plan_.tasks.size());
+    {
+      std::vector<std::jthread> threads;
+      for (int i = 1; i < plan_.threads; ++i) threads.emplace_back([&] { work(context); });
+      work(context);
+    }
+    if (error_) std::rethrow_exception(error_);
+    std::vector<FileFacts> files;
+    for (auto& result : results_)
+      std::move(result.begin(), result.end(), std::back_inserter(files));
+    return files;
+  }
+
+ private:
+  void work(const FinalPassContext& context) {
+    try {
+      while (const std::optional<size_t> task = next_task()) {
+        results_[*task] = write_heads(context, plan_.tasks[*task]);
+        report(static_cast<int64_t>(results_[*task].size()));
+      }
+    } catch (...) {
+      std::scoped_lock lock(mutex_);
+      if (!error_) error_ = std::current_exception();
+      failed_ = true;
+    }
+  }
+
+  std::optional<size_t> next_task() {
+    const size_t task = next_++;
+    return task < plan_.tasks.size() ? std::optional(task) : std::nullopt;
+  }
+
+  void report(int64_t files) {
+    std::scoped_lock lock(mutex_);
+    done_ += files;
+    if (options_.on_progress) options_.on_progress(done_, total_);
+  }
+
+  const PassPlan& plan_;
+  const PassOptions& options_;
+  std::atomic<size_t> next_{0};
+  std::atomic<bool> failed_{false};
+  std::mutex mutex_;
+  std::exception_ptr error_;
+  int64_t done_ = 0, total_ = 0;
+  std::vector<std::vector<FileFacts>> results_;
+};
+
+}  // namespace
+
+PassPlan plan_pass(const CaptureLayout& layout, const CaptureTotals& totals,
+                   const PassLimits& limits) {
+  if (totals.rows_of_all_heads(layout) == 0) return {};
+  return Planner(layout, totals, limits).run();
+}
+
+std::vector<FileFacts> write_row_files(const CaptureLayout& layout, const SpoolShape& shape,
+                                       const CaptureTotals& totals, const PassOptions& options) {
+  const PassPlan plan = plan_pass(layout, totals, options.limits);
+  const RowFormat format(layout, options.compression_level);
+  TokenStrings token_strings(options.token_string);
+  Workers workers(plan, options);
+  const FinalPassContext context{.layout = layout,
+                                 .shape = shape,
+                                 .spool_folder = options.spool_folder,
+                                 .segments = options.segments,
+                                 .totals = totals,
+                                 .staging = options.staging,
+                                 .format = format,
+                                 .rows_per_group = options.limits.rows_per_group,
+                                 .token_strings = token_strings,
+                                 .poll = [&] { workers.poll(); }};
+  return workers.run(context);
+}
+
+}  // namespace qk::saver

@@ -1,0 +1,47 @@
+#pragma once
+/// The final pass: from the spool to one Parquet file per head, in parallel, in bounded memory. All
+/// shares together read the spool once.
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "saver/final_task.h"
+
+namespace qk::saver {
+
+struct PassPlan {
+  int threads = 1;
+  std::vector<std::vector<HeadRange>> tasks;
+};
+
+struct PassLimits {
+  int threads = 1;
+  int64_t memory_bytes = 0;
+  int64_t rows_per_group = 1;
+  int64_t open_files = 0;  ///< over all threads
+  int64_t records = 1;     ///< in the spool
+};
+
+/// Splits all heads that have rows into shares. Pure.
+PassPlan plan_pass(const CaptureLayout& layout, const CaptureTotals& totals,
+                   const PassLimits& limits);
+
+struct PassOptions {
+  std::filesystem::path spool_folder;
+  std::filesystem::path staging;
+  std::vector<uint64_t> segments;
+  PassLimits limits;
+  int compression_level = 3;
+  std::function<std::string(int32_t)> token_string;
+  std::function<void(int64_t done, int64_t total)> on_progress;  ///< in files
+  const std::atomic<bool>* stop = nullptr;
+};
+
+/// Facts of the files in layout order. Throws OutputError, Interrupted.
+std::vector<FileFacts> write_row_files(const CaptureLayout& layout, const SpoolShape& shape,
+                                       const CaptureTotals& totals, const PassOptions& options);
+
+}  // namespace qk::saver

@@ -1,0 +1,75 @@
+#pragma once
+/// lXXhYY{q,k}/data.parquet: the rows of one head.
+#include <parquet/properties.h>
+#include <parquet/types.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "saver/hashed_file.h"
+#include "saver/rows.h"
+
+namespace arrow {
+class KeyValueMetadata;
+class Schema;
+}  // namespace arrow
+namespace parquet {
+class ParquetFileWriter;
+namespace schema {
+class GroupNode;
+}
+}  // namespace parquet
+
+namespace qk::saver {
+
+/// Rows in each row group but the last: a power of two, at most `bytes` of float32 vectors. Depends
+/// on nothing else, so that files are the same whatever the memory budget.
+int64_t rows_per_group(int64_t head_dim, int64_t bytes);
+
+/// The columns as Arrow has them.
+std::shared_ptr<arrow::Schema> row_schema(int64_t head_dim, bool token_strings);
+
+/// What all files of a capture share. Immutable, for all threads.
+class RowFormat {
+ public:
+  RowFormat(const CaptureLayout& layout, int compression_level);
+
+  int64_t head_dim;
+  bool token_strings;
+  std::shared_ptr<parquet::schema::GroupNode> schema;
+  std::shared_ptr<parquet::WriterProperties> properties;
+  std::shared_ptr<const arrow::KeyValueMetadata> metadata;
+  std::vector<int16_t> ones;           ///< definition levels: all present
+  std::vector<int16_t> vector_starts;  ///< repetition levels: 0 at the start of each vector
+};
+
+/// The rows of one row group. Spans of equal length (vectors: times head_dim).
+struct RowGroup {
+  std::span<const int32_t> bucket, example_id, position;
+  std::span<const float> vectors;
+  std::optional<int32_t> sliding_window;
+  std::span<const parquet::ByteArray> token_str;  ///< with token strings
+};
+
+class RowFile {
+ public:
+  RowFile(const RowFormat& format, const std::filesystem::path& file);
+  ~RowFile();  ///< not closed: no file
+
+  void write(const RowGroup& group);
+
+  /// Completes the file. `name` of the result is left empty.
+  FileFacts close();
+
+ private:
+  const RowFormat& format_;
+  std::shared_ptr<HashedFile> file_;
+  std::unique_ptr<parquet::ParquetFileWriter> writer_;
+  int64_t rows_ = 0;
+};
+
+}  // namespace qk::saver

@@ -1,0 +1,214 @@
+/// What a later run finds after this one: finished, unfinished, torn and damaged captures.
+#include <gmock/gmock.h>
+
+#include <fstream>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "capture_fixture.h"
+#include "saver/dataset_writer.h"
+
+namespace qk::saver::testing {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+const char* const kFirstSegment = ".sniff/rows-0000.spool";
+
+/// Documents 0..last-1 in batches of 3, then the run ends without close().
+void abandon(const Synthetic& capture, const WriterOptions& options, int64_t last) {
+  DatasetWriter writer(options, capture.layout, facts());
+  for (int64_t i = writer.documents_done(); i < last; i += 3) {
+    writer.append(capture.batch(i, std::min(i + 3, last)));
+  }
+}
+
+void write_bytes(const fs::path& file, const std::string& bytes) {
+  std::ofstream(file, std::ios::binary) << bytes;
+}
+
+TEST(Resume, GoesOnAfterTheLastAppendedBatch) {
+  const Synthetic capture;
+  const fs::path whole = fresh_folder("whole"), resumed = fresh_folder("resumed");
+  run(capture, options(whole));
+  abandon(capture, options(resumed), 7);
+  EXPECT_FALSE(fs::exists(resumed / "run.json"));
+  EXPECT_FALSE(fs::exists(resumed / "l00h00q"));
+  DatasetWriter writer(options(resumed), capture.layout, facts());
+  EXPECT_EQ(writer.found(), Found::Unfinished);
+  ASSERT_EQ(writer.documents_done(), 7);
+  int64_t tokens = 0;
+  for (int64_t i = 0; i < 7; ++i) tokens += capture.document(i).tokens;
+  EXPECT_EQ(writer.tokens_done(), tokens);
+  append_all(writer, capture, 7, 4);
+  writer.close();
+  EXPECT_EQ(contents(whole), contents(resumed));
+}
+
+TEST(Resume, AFinishedCaptureIsFoundAndLeftAlone) {
+  const Synthetic capture;
+  const fs::path root = fresh_folder();
+  const WriteSummary first = run(capture, options(root));
+  const auto before = contents(root);
+  DatasetWriter writer(options(root), capture.layout, facts());
+  EXPECT_EQ(writer.found(), Found::Finished);
+  EXPECT_EQ(writer.documents_done(), 20);
+  EXPECT_EQ(writer.close().rows, first.rows);
+  EXPECT_EQ(contents(root), before);
+}
+
+TEST(Resume, PartsWithoutTheirDocumentsAreDropped) {
+  const Synthetic capture;
+  const fs::path root = fresh_folder(), whole = fresh_folder("whole");
+  run(capture, options(whole));
+  {
+    DatasetWriter writer(options(root), capture.layout, facts());
+    writer.append(capture.batch(0, 4));
+    CapturedBatch part = capture.batch(4, 6);
+    part.documents.clear();
+    writer.append(part);
+  }
+  DatasetWriter writer(options(root), capture.layout, facts());
+  ASSERT_EQ(writer.documents_done(), 4);
+  append_all(writer, capture, 4, 4);
+  writer.close();
+  EXPECT_EQ(contents(root), contents(whole));
+}
+
+TEST(Resume, ADamagedSpoolIsComputedAgainFromThereOn) {
+  const Synthetic capture;
+  const fs::path root = fresh_folder(), whole = fresh_folder("whole");
+  run(capture, options(whole));
+  const auto wanted = contents(whole);
+  for (const int percent : {0, 40, 95}) {
+    abandon(capture, options(root), 20);
+    std::string spool = qk::read_file(root / kFirstSegment);
+    spool[spool.size() * static_cast<size_t>(percent) / 100] ^= 1;
+    write_bytes(root / kFirstSegment, spool);
+    DatasetWriter writer(options(root), capture.layout, facts());
+    EXPECT_LT(writer.documents_done(), 20);
+    append_all(writer, capture, writer.documents_done(), 2);
+    writer.close();
+    EXPECT_EQ(contents(root), wanted);
+    fs::remove_all(root);
+  }
+}
+
+TEST(Resume, DamageDuringTheRunIsFoundByTheFinalPass) {
+  const Synthetic capture;
+  const fs::path root = fresh_folder(), whole = fresh_folder("whole");
+  run(capture, options(whole));
+  {
+    DatasetWriter writer(options(root), capture.layout, facts());
+    append_all(writer, capture, 0, 3);
+    std::string spool = qk::read_file(root / kFirstSegment);
+    spool[spool.size() / 2] ^= 1;
+    write_bytes(root / kFirstSegment, spool);
+    EXPECT_THAT(message_of<OutputError>([&] { writer.close(); }), HasSubstr("damaged"));
+    EXPECT_FALSE(fs::exists(root / "run.json"));
+  }
+  DatasetWriter writer(options(root), capture.layout, facts());
+  append_all(writer, capture, writer.documents_done(), 3);
+  writer.close();
+  EXPECT_EQ(contents(root), contents(whole));
+}
+
+TEST(Resume, AMissingSegmentDropsTheLaterOnes) {
+  const Synthetic capture;
+  const fs::path root = fresh_folder(), whole = fresh_folder("whole");
+  run(capture, options(whole));
+  WriterOptions segmented = options(root);
+  segmented.segment_bytes = 1;
+  abandon(capture, segmented, 15);
+  ASSERT_TRUE(fs::remove(root / ".sniff/rows-0002.spool"));
+  DatasetWriter writer(segmented, capture.layout, facts());
+  ASSERT_EQ(writer.documents_done(), 6);
+  append_all(writer, capture, 6, 3);
+  writer.close();
+  EXPECT_EQ(contents(root), contents(whole));
+}
+
+TEST(Resume, OtherSettingsAreListed) {
+  const Synthetic capture;
+  const fs::path root = fresh_folder();
+  RunFacts other = facts();
+  other.identity["capture.sampler.type"] = "uniform";
+  other.identity.erase("model.sha256");
+  for (const bool finish : {false, true}) {
+    finish ? void(run(capture, options(root))) : abandon(capture, options(root), 6);
+    const auto before = contents(root);
+    const std::string message =
+        message_of<OutputError>([&] { DatasetWriter(options(root), capture.layout, other); });
+    EXPECT_THAT(message, HasSubstr("capture.sampler.type: all -> uniform"));
+    EXPECT_THAT(message, HasSubstr("model.sha256: 0123 -> (not set)"));
+    EXPECT_THAT(message, HasSubstr("--replace"));
+    EXPECT_EQ(contents(root), before);
+  }
+}
+
+TEST(Resume, AnotherLayoutIsAnotherCapture) {
+  const Synthetic capture, wider(VectorType::BFloat16, false, 16);
+  const fs::path root = fresh_folder();
+  abandon(capture, options(root), 6);
+  EXPECT_THAT(message_of<OutputError>([&] { DatasetWriter(options(root), wider.layout, facts()); }),
+              HasSubstr("layout.head_dim: 8 -> 16"));
+}
+
+TEST(Resume, AFullDiskIsAClearErrorAndTheRunGoesOn) {
+  const Synthetic capture(VectorType::BFloat16, false, 512);
+  const fs::path root = fresh_folder(), whole = fresh_folder("whole");
+  run(capture, options(whole));
+  {
+    DatasetWriter writer(options(root), capture.layout, facts());
+    writer.append(capture.batch(0, 3));
+    const auto limit = fs::file_size(root / kFirstSegment) + 100;
+    const FileSizeLimit limited(limit);
+    const std::string message =
+        message_of<OutputError>([&] { writer.append(capture.batch(3, 6)); });
+    EXPECT_THAT(message, HasSubstr("rows-0000.spool"));
+    EXPECT_THAT(message, HasSubstr("same command"));
+  }
+  DatasetWriter writer(options(root), capture.layout, facts());
+  ASSERT_EQ(writer.documents_done(), 3);
+  append_all(writer, capture, 3, 3);
+  writer.close();
+  EXPECT_EQ(contents(root), contents(whole));
+}
+
+TEST(Resume, AFailedAppendMayBeTriedAgain) {
+  const Synthetic capture(VectorType::BFloat16, false, 512);
+  const fs::path root = fresh_folder(), whole = fresh_folder("whole");
+  run(capture, options(whole));
+  DatasetWriter writer(options(root), capture.layout, facts());
+  writer.append(capture.batch(0, 3));
+  {
+    const FileSizeLimit limited(fs::file_size(root / kFirstSegment) + 100);
+    EXPECT_THROW(writer.append(capture.batch(3, 6)), OutputError);
+  }
+  append_all(writer, capture, 3, 3);
+  writer.close();
+  EXPECT_EQ(contents(root), contents(whole));
+}
+
+TEST(Resume, AFullDiskInTheFinalPassLeavesNoFinalFile) {
+  const Synthetic capture(VectorType::Float32, false, 2048);
+  const fs::path root = fresh_folder(), whole = fresh_folder("whole");
+  run(capture, options(whole));
+  abandon(capture, options(root), 20);
+  {
+    DatasetWriter writer(options(root), capture.layout, facts());
+    const FileSizeLimit limited(2000);
+    EXPECT_THAT(message_of<OutputError>([&] { writer.close(); }), HasSubstr("same command"));
+  }
+  EXPECT_FALSE(fs::exists(root / "l00h00q"));
+  EXPECT_FALSE(fs::exists(root / "run.json"));
+  DatasetWriter writer(options(root), capture.layout, facts());
+  ASSERT_EQ(writer.documents_done(), 20);
+  writer.close();
+  EXPECT_EQ(contents(root), contents(whole));
+}
+
+}  // namespace
+}  // namespace qk::saver::testing
