@@ -21,10 +21,11 @@ arrow::Status check_cells(const arrow::Array& column) {
 
 std::vector<int> BatchRows::wanted_fields(const arrow::Schema& schema) const {
   const auto index_of = [&](const std::string& column) {
-    const std::vector<std::string> names = schema.field_names();
-    const auto found = std::ranges::find(names, column);
-    if (found == names.end()) throw_missing_column(file_, column, names);
-    return static_cast<int>(found - names.begin());
+    const std::vector<int> found = schema.GetAllFieldIndices(column);
+    if (found.empty()) throw_missing_column(file_, column, schema.field_names());
+    if (found.size() > 1)
+      throw DatasetError("{}: {} columns are called '{}'", file_.name, found.size(), column);
+    return found.front();
   };
   std::vector<int> fields = {index_of(columns_.text)};
   const arrow::DataType& type = *schema.field(fields[0])->type();

@@ -48,9 +48,7 @@ bool CsvRecords::read_quoted(std::string& cell) {
 
 CsvRecords::CellEnd CsvRecords::read_plain(std::string& cell) {
   while (fill()) {
-    const auto end = std::ranges::find_if(
-        block_, [this](char c) { return c == separator_ || c == '\n' || c == '\r'; });
-    const size_t length = end - block_.begin();
+    const size_t length = cell_ends_.find_in(block_);
     cell += block_.substr(0, length);
     block_.remove_prefix(length);
     if (!block_.empty()) return end_at(block_.front());

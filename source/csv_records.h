@@ -7,12 +7,15 @@
 #include <vector>
 
 #include "source/byte_reader.h"
+#include "source/char_set.h"
 
 namespace qk::source {
 
 class CsvRecords {
  public:
-  CsvRecords(const DataFile& file, char separator) : bytes_(file), separator_(separator) {}
+  CsvRecords(const DataFile& file, char separator) : bytes_(file), separator_(separator) {
+    cell_ends_.add(separator);
+  }
 
   /// The next record that is not a blank line; false at the end. Reuses the cells' memory.
   /// Throws DatasetError: the file ends inside quotes.
@@ -34,6 +37,7 @@ class CsvRecords {
 
   ByteReader bytes_;
   char separator_;
+  CharSet cell_ends_{"\r\n"};
   std::string_view block_;
   bool started_ = false;
   bool quoted_ = false;  ///< the cell last read began with a quote

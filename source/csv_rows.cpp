@@ -45,7 +45,10 @@ class CsvRows : public RowReader {
     if (!read_record()) return false;
     if (id_ && !id_type_) id_type_ = infer_id_type();
     row = {};
-    if (id_) row.id = value_of_cell(cell(*id_), *id_type_);
+    if (id_) {
+      if (*id_ < cells_.size()) row.repaired = replace_invalid_utf8(cells_[*id_]);
+      row.id = value_of_cell(cell(*id_), *id_type_);
+    }
     if (!is_null_cell(cell(text_))) row.text = std::move(cells_[text_]);
     return true;
   }

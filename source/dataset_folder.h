@@ -1,12 +1,13 @@
 #pragma once
 /// A dataset on the local disk: a single file, a folder of files, or a folder that save_to_disk()
 /// wrote.
-#include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "source/row_reader.h"
+#include "source/text_reader.h"
 
 namespace qk::source {
 
@@ -20,5 +21,10 @@ struct SplitDataFiles {
 /// throws.
 std::vector<SplitDataFiles> local_splits(const std::string& path,
                                          const std::optional<std::string>& config);
+
+/// As open_text of text_reader.h, for files that were found elsewhere: spec.path only names the
+/// dataset in messages.
+std::unique_ptr<TextReader> open_text(const DatasetSpec& spec,
+                                      const std::vector<SplitDataFiles>& splits);
 
 }  // namespace qk::source

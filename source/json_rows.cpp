@@ -9,6 +9,7 @@
 #include "source/json_row.h"
 #include "source/json_scanner.h"
 #include "source/line_reader.h"
+#include "source/python_time.h"
 #include "source/row_reader.h"
 
 namespace qk::source {
@@ -172,12 +173,14 @@ class JsonRows : public RowReader {
   JsonRows(const DataFile& file, const Columns& columns)
       : columns_(columns), layout_(layout_of(file, columns)) {
     check_columns(file);
+    timestamp_ids_ = columns_.id && ids_are_timestamps(file);
     texts_ = open_texts(file);
   }
 
   bool next(Row& row) override {
     if (!texts_->next(text_)) return false;
     row = parse_json_row(text_, columns_, texts_->place());
+    if (timestamp_ids_) to_timestamp(row.id);
     return true;
   }
 
@@ -219,8 +222,29 @@ class JsonRows : public RowReader {
     throw_missing_column(file, has(columns_.text) ? *columns_.id : columns_.text, seen);
   }
 
+  /// `datasets` makes timestamps of strings when all of a column in its first block look like one.
+  bool ids_are_timestamps(const DataFile& file) {
+    const auto texts = open_texts(file);
+    bool any = false;
+    for (size_t bytes = 0; bytes < kSearchedBytes && texts->next(text_); bytes += text_.size()) {
+      IdValue id = parse_json_row(text_, columns_, texts->place()).id;
+      if (std::holds_alternative<std::monostate>(id)) continue;
+      if (!to_timestamp(id)) return false;
+      any = true;
+    }
+    return any;
+  }
+
+  static bool to_timestamp(IdValue& id) {
+    const std::string* text = std::get_if<std::string>(&id);
+    const std::optional<int64_t> seconds = text ? parse_timestamp(*text) : std::nullopt;
+    if (seconds) id = python_datetime({.seconds = *seconds}, std::nullopt);
+    return seconds.has_value();
+  }
+
   Columns columns_;
   Layout layout_;
+  bool timestamp_ids_ = false;
   std::unique_ptr<RowTexts> texts_;
   std::string text_;
 };

@@ -3,12 +3,16 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "source/char_set.h"
 
 namespace qk::source {
 namespace {
 
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 constexpr std::string_view kWhiteSpace = " \t\r\n";
+constexpr CharSet kInString("\"\\");
+constexpr CharSet kStructure("\"{}[]");
+constexpr CharSet kBehindBare(",:]} \t\r\n");
 
 }  // namespace
 
@@ -80,7 +84,7 @@ void JsonScanner::take(std::string* text) {
 void JsonScanner::take_string(std::string* text) {
   consume(1, text);
   while (fill()) {
-    const size_t stop = block_.find_first_of("\"\\");
+    const size_t stop = kInString.find_in(block_);
     consume(stop, text);
     if (block_.empty()) continue;
     const bool closing = block_.front() == '"';
@@ -94,7 +98,7 @@ void JsonScanner::take_string(std::string* text) {
 void JsonScanner::take_nested(std::string* text) {
   int64_t depth = 0;
   while (fill()) {
-    const size_t stop = block_.find_first_of("\"{}[]");
+    const size_t stop = kStructure.find_in(block_);
     consume(stop, text);
     if (block_.empty()) continue;
     const char c = block_.front();
@@ -113,7 +117,7 @@ void JsonScanner::take_nested(std::string* text) {
 void JsonScanner::take_bare(std::string* text) {
   size_t taken = 0;
   while (fill()) {
-    const size_t stop = std::min(block_.find_first_of(",:]} \t\r\n"), block_.size());
+    const size_t stop = kBehindBare.find_in(block_);
     consume(stop, text);
     taken += stop;
     if (!block_.empty()) break;

@@ -1,6 +1,15 @@
 #include "source/line_reader.h"
 
+#include <algorithm>
+
+#include "source/char_set.h"
+
 namespace qk::source {
+namespace {
+
+constexpr CharSet kUniversal("\r\n");
+
+}  // namespace
 
 bool LineReader::fill() {
   if (block_.empty()) block_ = bytes_.block();
@@ -17,10 +26,10 @@ bool LineReader::next(std::string& line) {
   if (!fill()) return false;
   ++line_number_;
   while (fill()) {
-    const size_t end =
-        newlines_ == Newlines::LineFeed ? block_.find('\n') : block_.find_first_of("\r\n");
+    const size_t end = newlines_ == Newlines::LineFeed ? std::min(block_.find('\n'), block_.size())
+                                                       : kUniversal.find_in(block_);
     line += block_.substr(0, end);
-    if (end == std::string_view::npos) {
+    if (end == block_.size()) {
       block_ = {};
       continue;
     }

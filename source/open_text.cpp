@@ -1,9 +1,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <limits>
-#include <system_error>
 #include <vector>
 
 #include "base/error.h"
@@ -11,77 +9,20 @@
 #include "source/dataset_folder.h"
 #include "source/row_reader.h"
 #include "source/split_expression.h"
+#include "source/split_rows.h"
 #include "source/text_reader.h"
 #include "source/utf8.h"
 
 namespace qk::source {
 namespace {
 
-int64_t size_of(const DataFile& file) {
-  std::error_code error;
-  const auto size = std::filesystem::file_size(file.path, error);
-  return error ? 0 : static_cast<int64_t>(size);
-}
+constexpr int64_t kAllRows = std::numeric_limits<int64_t>::max();
 
 /// A split: its files, and what is known of them.
 struct Split {
   std::string name;
   std::vector<DataFile> files;
   std::optional<int64_t> rows = {};
-};
-
-/// The rows of a split's files, one file after the other.
-class SplitRows {
- public:
-  SplitRows(const Split& split, const Columns& columns) : files_(split.files), columns_(columns) {
-    for (const DataFile& file : files_) total_bytes_ += size_of(file);
-  }
-
-  bool next(Row& row) {
-    while (open()) {
-      if (rows_->next(row)) return true;
-      close();
-    }
-    return false;
-  }
-
-  int64_t skip(int64_t rows) {
-    int64_t skipped = 0;
-    while (open()) {
-      skipped += rows_->skip(rows - skipped);
-      if (skipped == rows) break;
-      close();
-    }
-    return skipped;
-  }
-
-  /// Share of the bytes of all files.
-  double progress() const {
-    if (total_bytes_ == 0) return 1.0;
-    const double current =
-        rows_ ? rows_->progress() * static_cast<double>(size_of(files_[file_])) : 0.0;
-    return (static_cast<double>(passed_bytes_) + current) / static_cast<double>(total_bytes_);
-  }
-
-  std::string place() const { return rows_->place(); }
-
- private:
-  bool open() {
-    if (!rows_ && file_ < files_.size()) rows_ = open_rows(files_[file_], columns_);
-    return rows_ != nullptr;
-  }
-
-  void close() {
-    rows_.reset();
-    passed_bytes_ += size_of(files_[file_++]);
-  }
-
-  std::vector<DataFile> files_;
-  Columns columns_;
-  std::unique_ptr<RowReader> rows_;
-  size_t file_ = 0;
-  int64_t passed_bytes_ = 0;
-  int64_t total_bytes_ = 0;
 };
 
 /// A run of rows to read.
@@ -93,16 +34,16 @@ struct Segment {
 /// Says once, and counts, what is odd about the texts.
 class TextCheck {
  public:
-  void look(std::string& text, bool already_repaired, const std::string& place) {
+  void look(std::string& text, bool already_repaired, const SplitRows& rows) {
     const bool repaired = replace_invalid_utf8(text) || already_repaired;
     if (repaired && flaws_.invalid_utf8_rows++ == 0) {
       log::warn("{}: invalid UTF-8, replaced by U+FFFD; further rows are counted without a message",
-                place);
+                rows.place());
     }
     if (text.find('\0') != std::string::npos && flaws_.nul_rows++ == 0) {
       log::warn(
           "{}: the text has NUL bytes, which are kept; further rows are counted without a message",
-          place);
+          rows.place());
     }
   }
   const TextFlaws& flaws() const { return flaws_; }
@@ -126,6 +67,21 @@ class DatasetTextReader : public TextReader {
       return std::nullopt;
     }
     return to_text_row(row);
+  }
+
+  int64_t skip(int64_t rows) override {
+    if (spec_.max_samples) rows = std::min(rows, *spec_.max_samples - index_);
+    int64_t skipped = 0;
+    while (skipped < rows && current()) {
+      const std::optional<int64_t>& end = segments_[segment_].range.to;
+      const int64_t wanted = std::min(rows - skipped, end.value_or(kAllRows) - position_);
+      const int64_t passed = rows_->skip(wanted);
+      position_ += passed;
+      skipped += passed;
+      if (passed < wanted) end_segment();
+    }
+    index_ += skipped;
+    return skipped;
   }
 
   std::optional<int64_t> row_count() const override { return exact_rows_; }
@@ -161,20 +117,33 @@ class DatasetTextReader : public TextReader {
     most_rows_ = std::min(most_rows_.value_or(*spec_.max_samples), *spec_.max_samples);
   }
 
-  bool next_row(Row& row) {
+  /// The rows of the current segment, of which at least one is to be read unless the files end;
+  /// nullptr after the last.
+  SplitRows* current() {
     while (segment_ < segments_.size()) {
-      const Segment& segment = segments_[segment_];
+      const auto& [split, range] = segments_[segment_];
       if (!rows_) {
-        rows_ = std::make_unique<SplitRows>(segment.split, columns_);
-        position_ = rows_->skip(segment.range.from);
+        rows_ = std::make_unique<SplitRows>(split.files, columns_);
+        position_ = rows_->skip(range.from);
       }
-      const bool wanted = !segment.range.to || position_ < *segment.range.to;
-      if (wanted && rows_->next(row)) {
+      if (!range.to || position_ < *range.to) return rows_.get();
+      end_segment();
+    }
+    return nullptr;
+  }
+
+  void end_segment() {
+    rows_.reset();
+    ++segment_;
+  }
+
+  bool next_row(Row& row) {
+    while (SplitRows* rows = current()) {
+      if (rows->next(row)) {
         ++position_;
         return true;
       }
-      rows_.reset();
-      ++segment_;
+      end_segment();
     }
     return false;
   }
@@ -187,7 +156,7 @@ class DatasetTextReader : public TextReader {
                          rows_->place(), spec_.text_column,
                          other ? "of type " + other->type : "null");
     }
-    check_.look(*text, row.repaired, rows_->place());
+    check_.look(*text, row.repaired, *rows_);
     const IdValue id = spec_.id_column ? std::move(row.id) : IdValue(index_);
     return {.index = index_++,
             .example_id = example_id(id),
@@ -218,11 +187,10 @@ void check_files(Split& split, const Columns& columns) {
 
 int64_t read_through(const Split& split, const Columns& columns) {
   log::info("counting the rows of split '{}'", split.name);
-  return SplitRows(split, columns).skip(std::numeric_limits<int64_t>::max());
+  return SplitRows(split.files, columns).skip(kAllRows);
 }
 
-std::vector<Segment> plan(const DatasetSpec& spec) {
-  std::vector<SplitDataFiles> splits = local_splits(spec.path, spec.name);
+std::vector<Segment> plan(const DatasetSpec& spec, const std::vector<SplitDataFiles>& splits) {
   std::vector<SplitTerm> terms = parse_split_expression(spec.split);
   if (spec.split == "all") {
     terms.clear();
@@ -249,8 +217,13 @@ std::vector<Segment> plan(const DatasetSpec& spec) {
 
 }  // namespace
 
+std::unique_ptr<TextReader> open_text(const DatasetSpec& spec,
+                                      const std::vector<SplitDataFiles>& splits) {
+  return std::make_unique<DatasetTextReader>(spec, plan(spec, splits));
+}
+
 std::unique_ptr<TextReader> open_text(const DatasetSpec& spec) {
-  return std::make_unique<DatasetTextReader>(spec, plan(spec));
+  return open_text(spec, local_splits(spec.path, spec.name));
 }
 
 }  // namespace qk::source

@@ -1,5 +1,6 @@
 #include "source/python_time.h"
 
+#include <arrow/util/value_parsing.h>
 #include <fmt/format.h>
 
 #include <chrono>
@@ -85,6 +86,13 @@ std::string python_timedelta(TimeCount duration) {
   if (days) text = fmt::format("{} day{}, ", days, days == 1 || days == -1 ? "" : "s");
   return text + fmt::format("{}:{:02}:{:02}{}", second / 3600, second / 60 % 60, second % 60,
                             fraction(duration.nanoseconds));
+}
+
+std::optional<int64_t> parse_timestamp(std::string_view text) {
+  int64_t seconds = 0;
+  const bool parsed = arrow::internal::ParseTimestampISO8601(text.data(), text.size(),
+                                                             arrow::TimeUnit::SECOND, &seconds);
+  return parsed ? std::optional(seconds) : std::nullopt;
 }
 
 std::optional<int> fixed_offset_minutes(std::string_view zone) {

@@ -27,6 +27,10 @@ std::string python_datetime_repr(TimeCount since_1970);  ///< datetime.datetime(
 std::string python_time(TimeCount since_midnight);  ///< 03:04:05
 std::string python_timedelta(TimeCount duration);   ///< 1 day, 3:04:05
 
+/// "2024-01-02", "2024-01-02T03:04:05Z" as seconds since 1970, by the rules by which Arrow's JSON
+/// reader takes a string for a timestamp; nullopt for other text.
+std::optional<int64_t> parse_timestamp(std::string_view text);
+
 /// Minutes east of "UTC", "+02:00", "-0330"; nullopt for a named zone.
 std::optional<int> fixed_offset_minutes(std::string_view zone);
 

@@ -42,6 +42,15 @@ class TextReader {
   /// value, damaged file, no row at all.
   virtual std::optional<TextRow> next() = 0;
 
+  /// Passes over the next rows without giving them, and where the format allows without decoding
+  /// them. Returns how many there were. The rows after them have the same index and id as if these
+  /// had been read.
+  virtual int64_t skip(int64_t rows) {
+    int64_t skipped = 0;
+    while (skipped < rows && next()) ++skipped;
+    return skipped;
+  }
+
   /// Number of rows that will come, when it is known without reading the text (Parquet, Arrow);
   /// else nullopt.
   virtual std::optional<int64_t> row_count() const = 0;

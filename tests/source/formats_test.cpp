@@ -137,6 +137,19 @@ TEST(Formats, ColumnarOnesKnowTheirRowCount) {
   EXPECT_EQ(open_text(spec(folder.write("a.jsonl", json_lines())))->row_count(), std::nullopt);
 }
 
+TEST(Formats, SkippedRowsAreLeftOut) {
+  const TempFolder folder;
+  for (const FormatCase& format : formats()) {
+    for (int64_t skipped = 0; skipped <= 5; ++skipped) {
+      SCOPED_TRACE(format.name);
+      const auto reader = open_text(spec(folder.write(format.name, format.content)));
+      EXPECT_EQ(reader->skip(skipped), skipped);
+      EXPECT_EQ(testing::texts_of(testing::read_rows(*reader)),
+                std::vector<std::string>(kTexts.begin() + skipped, kTexts.end()));
+    }
+  }
+}
+
 TEST(Formats, RowIndexIsTheIdWithoutIdColumn) {
   const TempFolder folder;
   const std::vector<TextRow> rows = testing::read_rows(spec(folder.write("a.jsonl", json_lines())));
@@ -234,6 +247,18 @@ TEST(Columns, OtherTypeThanTextIsAnErrorBeforeAnyRow) {
   }
 }
 
+TEST(Columns, TwoOfOneNameAreAnError) {
+  const TempFolder folder;
+  const auto text = table_of(kTexts)->column(1);
+  const auto field = arrow::field("text", arrow::utf8());
+  const auto out = arrow::io::BufferOutputStream::Create().ValueOrDie();
+  const auto table = arrow::Table::Make(arrow::schema({field, field}), {text, text});
+  ASSERT_TRUE(parquet::arrow::WriteTable(*table, arrow::default_memory_pool(), out, 2).ok());
+  const std::string content = out->Finish().ValueOrDie()->ToString();
+  EXPECT_THAT(error_of(spec(folder.write("a.parquet", content))),
+              HasSubstr("2 columns are called 'text'"));
+}
+
 TEST(Columns, NullOrOtherValueNamesFileAndRow) {
   const TempFolder folder;
   const std::string lines = "{\"text\": \"a\"}\n{\"text\": null}\n";
@@ -253,6 +278,19 @@ TEST(Flaws, InvalidUtf8AndNulAreCounted) {
               ElementsAre("a\xEF\xBF\xBD", "b", "c\xEF\xBF\xBD", std::string("d\0e", 3)));
   EXPECT_EQ(reader->flaws().invalid_utf8_rows, 2);
   EXPECT_EQ(reader->flaws().nul_rows, 1);
+}
+
+TEST(Flaws, InvalidUtf8InAnIdIsReplaced) {
+  const TempFolder folder;
+  for (const auto& [name, content] :
+       {std::pair("a.csv", "text,id\na,x\xFF\n"),
+        std::pair("a.jsonl", "{\"text\":\"a\",\"id\":\"x\xFF\"}\n")}) {
+    DatasetSpec wanted = spec(folder.write(name, content));
+    wanted.id_column = "id";
+    const auto reader = open_text(wanted);
+    EXPECT_THAT(testing::ids_of(testing::read_rows(*reader)), ElementsAre("x\xEF\xBF\xBD"));
+    EXPECT_EQ(reader->flaws().invalid_utf8_rows, 1);
+  }
 }
 
 TEST(Flaws, InvalidUtf8InParquetIsReplaced) {

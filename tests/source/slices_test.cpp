@@ -95,6 +95,26 @@ TEST_F(Slices, ProgressGrowsToOne) {
   }
 }
 
+TEST_F(Slices, SkipLeavesTheRowsBehindItAsTheyWere) {
+  for (const int64_t skipped : {0, 1, 2, 10, 11, 26}) {
+    const std::string split = "test[2:]+train";
+    const auto all = testing::read_rows(spec(split));
+    const auto reader = open_text(spec(split));
+    EXPECT_EQ(reader->skip(skipped), skipped);
+    const auto rest = testing::read_rows(*reader);
+    ASSERT_EQ(rest.size(), all.size() - skipped);
+    for (size_t i = 0; i < rest.size(); ++i) {
+      EXPECT_EQ(rest[i].text, all[i + skipped].text);
+      EXPECT_EQ(rest[i].index, all[i + skipped].index);
+    }
+  }
+}
+
+TEST_F(Slices, SkipEndsWithTheRows) {
+  EXPECT_EQ(open_text(spec("test[1:3]"))->skip(10), 2);
+  EXPECT_EQ(open_text(spec("test", 3))->skip(10), 3);
+}
+
 TEST_F(Slices, SingleFileIsTheSplitTrain) {
   DatasetSpec file = spec("train[1:2]");
   file.path = folder_ / "test.txt";
