@@ -9,9 +9,9 @@
 namespace qk::kernels {
 namespace {
 
-/// Bytes of the float32 copy of a block of weight rows; stays in a core's L2 beside the
-/// activations.
-constexpr int64_t kBlockBytes = 1 << 20;
+/// Bytes of the float32 copy of a block of weight rows: enough rows for an efficient product, and
+/// no weight is ever widened whole.
+constexpr int64_t kBlockBytes = 8 << 20;
 
 void product_out(at::Tensor out, const at::Tensor& x, const at::Tensor& weight,
                  const at::Tensor& bias) {

@@ -5,9 +5,9 @@
 namespace qk::models {
 namespace {
 
-/// Tokens per tile: enough rows for an efficient product, few enough that a tile's MLP fits a
-/// core's L2 cache.
-constexpr int64_t kMaxTile = 256;
+/// Tokens per tile: enough rows for an efficient product, few enough that short documents spread
+/// over the threads.
+constexpr int64_t kMaxTile = 512;
 constexpr int64_t kRounding = 16;  ///< rows of the products' inner kernels
 
 }  // namespace

@@ -263,9 +263,11 @@ RunReport run_sniff(const SniffConfig& config, const RunOptions& options) {
   if (writer.documents_done() > 0)
     log::info("resuming: {} documents done", writer.documents_done());
 
-  CaptureLoop loop(config, options, inputs, writer, progress);
-  report.seconds_loading = total.seconds();
-  report.stages = loop.run();
+  {
+    CaptureLoop loop(config, options, inputs, writer, progress);
+    report.seconds_loading = total.seconds();
+    report.stages = loop.run();
+  }  // the weights are given back before the files are built
 
   report.written = writer.close();
   report.seconds_total = total.seconds();

@@ -72,6 +72,7 @@ std::string describe(const ProgressState& s, double seconds) {
 }
 
 Progress::Progress(bool quiet) : quiet_(quiet), terminal_(isatty(STDERR_FILENO) != 0) {
+  if (!terminal_) due_ += kPlainInterval;
   if (quiet_ || !terminal_) return;
   log::set_line_hook([this](bool after) {
     const std::scoped_lock lock(mutex_);
