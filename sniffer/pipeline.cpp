@@ -72,7 +72,8 @@ source::DatasetSpec dataset_spec(const DatasetConfig& config) {
           .text_column = config.text_column,
           .id_column = config.id_column,
           .max_samples = config.max_samples,
-          .streaming = config.streaming};
+          .streaming = config.streaming,
+          .skip_bad_text = config.on_bad_text == OnBadText::Skip};
 }
 
 void log_batch(const InferenceConfig& config, int64_t number, const Batch& batch,

@@ -12,6 +12,7 @@ int64_t bytes_held(const TokenizedDocument& document) {
 DocumentStream::DocumentStream(source::TextReader& reader, const tokenizer::Tokenizer& tokenizer,
                                Options options)
     : reader_(reader), tokenizer_(tokenizer), options_(options) {
+  reader_.skip(options_.skip);
   for (int i = 0; i < options_.threads; ++i) threads_.emplace_back([this] { work(); });
 }
 
@@ -31,25 +32,24 @@ std::optional<source::TextRow> DocumentStream::read_row(int64_t& sequence) {
     const bool room = held_bytes_ < options_.ahead_bytes || ready_.empty();
     return room || stopping_ || ended_ || error_;
   });
-  while (!stopping_ && !ended_ && !error_) {
-    std::optional<source::TextRow> row = reader_.next();
-    if (!row) {
-      ended_ = true;
-      changed_.notify_all();
-    } else if (row->index >= options_.skip) {
-      sequence = next_read_++;
-      held_bytes_ += static_cast<int64_t>(row->text.size());
-      return row;
-    }
+  if (stopping_ || ended_ || error_) return std::nullopt;
+  std::optional<source::TextRow> row = reader_.next();
+  if (row) {
+    sequence = next_read_++;
+    held_bytes_ += static_cast<int64_t>(row->text.size());
+  } else {
+    ended_ = true;
+    changed_.notify_all();
   }
-  return std::nullopt;
+  return row;
 }
 
 void DocumentStream::work() {
   try {
     int64_t sequence = 0;
     while (std::optional<source::TextRow> row = read_row(sequence)) {
-      tokenizer::Encoding encoding = tokenizer_.encode(row->text, options_.max_length);
+      tokenizer::Encoding encoding;
+      if (!row->unusable) encoding = tokenizer_.encode(row->text, options_.max_length);
       TokenizedDocument document{row->index, row->example_id, std::move(row->source_id),
                                  std::move(encoding.ids), encoding.truncated};
       const std::scoped_lock lock(mutex_);
@@ -90,6 +90,11 @@ double DocumentStream::progress() const {
 std::optional<int64_t> DocumentStream::row_count() const {
   const std::scoped_lock lock(mutex_);
   return reader_.row_count();
+}
+
+source::TextFlaws DocumentStream::flaws() const {
+  const std::scoped_lock lock(mutex_);
+  return reader_.flaws();
 }
 
 }  // namespace qk::sniffer

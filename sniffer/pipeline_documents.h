@@ -29,8 +29,7 @@ class DocumentStream {
  public:
   struct Options {
     int64_t max_length = 0;
-    int64_t skip =
-        0;  ///< documents at the start that an earlier run has finished; read, not tokenized
+    int64_t skip = 0;  ///< documents at the start that an earlier run has finished
     int threads = 1;
     int64_t ahead_bytes = 64 << 20;  ///< text and ids held at most, beside one document per thread
   };
@@ -46,6 +45,7 @@ class DocumentStream {
   /// Share of the dataset read so far, 0..1; row count where it is known.
   double progress() const;
   std::optional<int64_t> row_count() const;
+  source::TextFlaws flaws() const;
 
  private:
   void work();

@@ -46,6 +46,20 @@ class TextCheck {
           rows.place());
     }
   }
+  /// what: "null", "of type int64".
+  void no_text(const DatasetSpec& spec, const std::string& what, const SplitRows& rows) {
+    if (!spec.skip_bad_text) {
+      throw DatasetError(
+          "{}: column '{}' is {}; the text column must be text in every row (dataset.on_bad_text: "
+          "skip passes over such rows)",
+          rows.place(), spec.text_column, what);
+    }
+    if (flaws_.unusable_rows++ == 0) {
+      log::warn("{}: column '{}' is {}: skipped; further rows are counted without a message",
+                rows.place(), spec.text_column, what);
+    }
+  }
+
   const TextFlaws& flaws() const { return flaws_; }
 
  private:
@@ -150,18 +164,18 @@ class DatasetTextReader : public TextReader {
 
   TextRow to_text_row(Row& row) {
     std::string* text = std::get_if<std::string>(&row.text);
-    if (!text) {
+    if (text) {
+      check_.look(*text, row.repaired, *rows_);
+    } else {
       const NotText* other = std::get_if<NotText>(&row.text);
-      throw DatasetError("{}: column '{}' is {}; the text column must be text in every row",
-                         rows_->place(), spec_.text_column,
-                         other ? "of type " + other->type : "null");
+      check_.no_text(spec_, other ? "of type " + other->type : "null", *rows_);
     }
-    check_.look(*text, row.repaired, *rows_);
     const IdValue id = spec_.id_column ? std::move(row.id) : IdValue(index_);
     return {.index = index_++,
             .example_id = example_id(id),
             .source_id = python_str(id),
-            .text = std::move(*text)};
+            .text = text ? std::move(*text) : "",
+            .unusable = text == nullptr};
   }
 
   DatasetSpec spec_;

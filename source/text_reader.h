@@ -16,6 +16,7 @@ struct DatasetSpec {
   std::optional<std::string> id_column;  ///< nullopt: the row index is the id
   std::optional<int64_t> max_samples;    ///< only the first N rows
   bool streaming = false;
+  bool skip_bad_text = false;  ///< give rows whose text is null or no text as unusable, don't throw
 };
 
 struct TextRow {
@@ -24,12 +25,14 @@ struct TextRow {
   std::string source_id;   ///< the id column's value as Python's str() gives it; the row index
                            ///< without id column
   std::string text;        ///< valid UTF-8 (invalid bytes replaced by U+FFFD; counted, warned once)
+  bool unusable = false;   ///< null or no text, with DatasetSpec::skip_bad_text; `text` is empty
 };
 
 /// How many rows had texts that are odd but usable.
 struct TextFlaws {
   int64_t invalid_utf8_rows = 0;  ///< invalid bytes replaced by U+FFFD
   int64_t nul_rows = 0;           ///< NUL bytes, kept
+  int64_t unusable_rows = 0;      ///< null or no text, with DatasetSpec::skip_bad_text
 };
 
 /// Rows of one split, in order. Memory does not grow with the dataset. Not thread-safe; used by one

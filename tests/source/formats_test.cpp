@@ -270,6 +270,20 @@ TEST(Columns, NullOrOtherValueNamesFileAndRow) {
               HasSubstr("row 1 (from 0) on line 2: column 'text' is of type int"));
 }
 
+TEST(Columns, NullOrOtherValueIsGivenAsUnusableWhenAsked) {
+  const TempFolder folder;
+  DatasetSpec wanted = spec(folder.write(
+      "a.jsonl", "{\"text\": \"a\"}\n{\"text\": null}\n{\"text\": 3}\n{\"text\": \"b\"}\n"));
+  wanted.skip_bad_text = true;
+  const auto reader = open_text(wanted);
+  const std::vector<TextRow> rows = testing::read_rows(*reader);
+  EXPECT_THAT(testing::texts_of(rows), ElementsAre("a", "", "", "b"));
+  EXPECT_TRUE(rows[1].unusable && rows[2].unusable);
+  EXPECT_FALSE(rows[0].unusable || rows[3].unusable);
+  EXPECT_EQ(rows[3].index, 3);
+  EXPECT_EQ(reader->flaws().unusable_rows, 2);
+}
+
 TEST(Flaws, InvalidUtf8AndNulAreCounted) {
   const TempFolder folder;
   const std::string content("a\xFF\nb\nc\xE2\x82\nd\0e\n", 13);
