@@ -1,6 +1,7 @@
 #pragma once
-/// The errors of sniff-qk. One kind, converted from third parties at each border (Arrow, curl, Rust, YAML).
-/// Message: what is wrong, where (file, tensor, config path, URL without secrets), what to do about it.
+/// The errors of sniff-qk. One kind, converted from third parties at each border (Arrow, curl,
+/// Rust, YAML). Message: what is wrong, where (file, tensor, config path, URL without secrets),
+/// what to do about it.
 #include <fmt/format.h>
 
 #include <stdexcept>
@@ -8,7 +9,8 @@
 
 namespace qk {
 
-/// Process exit codes, documented in README.md. 0 is success; 130 is an interrupted run (Ctrl-C, SIGTERM).
+/// Process exit codes, documented in README.md. 0 is success; 130 is an interrupted run (Ctrl-C,
+/// SIGTERM).
 enum class ExitCode : int {
   Config = 2,
   Checkpoint = 3,
@@ -29,7 +31,8 @@ class Error : public std::runtime_error {
   ExitCode code_;
 };
 
-/// An error class with a fixed exit code and a formatting constructor: ConfigError("{}: unknown key", path).
+/// An error class with a fixed exit code and a formatting constructor: ConfigError("{}: unknown
+/// key", path).
 template <ExitCode kCode>
 class ErrorOf : public Error {
  public:
@@ -38,20 +41,21 @@ class ErrorOf : public Error {
       : Error(kCode, fmt::format(text, std::forward<Args>(args)...)) {}
 };
 
-using ConfigError = ErrorOf<ExitCode::Config>;          ///< the YAML file or the command line
-using CheckpointError = ErrorOf<ExitCode::Checkpoint>;  ///< config.json, safetensors, unknown family
-using TokenizerError = ErrorOf<ExitCode::Tokenizer>;    ///< tokenizer.json or text it can't take
-using HubError = ErrorOf<ExitCode::Hub>;                ///< network and Hub
-using OutputError = ErrorOf<ExitCode::Output>;          ///< data_root, disk full, Parquet
-using DatasetError = ErrorOf<ExitCode::Dataset>;        ///< dataset files, columns, rows
-using InternalError = ErrorOf<ExitCode::Internal>;      ///< a bug of ours
-using Interrupted = ErrorOf<ExitCode::Interrupted>;     ///< Ctrl-C or SIGTERM, after a clean stop
+using ConfigError = ErrorOf<ExitCode::Config>;  ///< the YAML file or the command line
+using CheckpointError =
+    ErrorOf<ExitCode::Checkpoint>;                    ///< config.json, safetensors, unknown family
+using TokenizerError = ErrorOf<ExitCode::Tokenizer>;  ///< tokenizer.json or text it can't take
+using HubError = ErrorOf<ExitCode::Hub>;              ///< network and Hub
+using OutputError = ErrorOf<ExitCode::Output>;        ///< data_root, disk full, Parquet
+using DatasetError = ErrorOf<ExitCode::Dataset>;      ///< dataset files, columns, rows
+using InternalError = ErrorOf<ExitCode::Internal>;    ///< a bug of ours
+using Interrupted = ErrorOf<ExitCode::Interrupted>;   ///< Ctrl-C or SIGTERM, after a clean stop
 
 }  // namespace qk
 
 /// A programmer's error, never a user's. Stays on in release builds.
-#define QK_ASSERT(condition)                                                                      \
-  do {                                                                                            \
-    if (!(condition))                                                                             \
-      throw ::qk::InternalError("{}:{}: assertion failed: {}", __FILE__, __LINE__, #condition);   \
+#define QK_ASSERT(condition)                                                                    \
+  do {                                                                                          \
+    if (!(condition))                                                                           \
+      throw ::qk::InternalError("{}:{}: assertion failed: {}", __FILE__, __LINE__, #condition); \
   } while (false)

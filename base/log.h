@@ -1,6 +1,7 @@
 #pragma once
-/// Messages to the user, on stderr. A progress line that is being shown is cleared before a message and drawn again
-/// after it (base/progress.h installs the hook). Levels: debug (inference.debug_logging), info, warn.
+/// Messages to the user, on stderr. A progress line that is being shown is cleared before a message
+/// and drawn again after it (base/progress.h installs the hook). Levels: debug
+/// (inference.debug_logging), info, warn.
 #include <fmt/format.h>
 
 #include <functional>

@@ -15,7 +15,6 @@ namespace {
 using checkpoint::TensorView;
 using checkpoint::Weights;
 
-
 std::string layer_name(std::string_view pattern, int64_t layer) {
   std::string name(pattern);
   const size_t hole = name.find("{}");
@@ -51,7 +50,6 @@ int64_t dimension(std::string_view word, const DecoderSpec& spec) {
   if (word == "head_dim") return spec.head_dim;
   throw InternalError("unknown dimension '{}' in a family's table", word);
 }
-
 
 bool present(const TensorRow& row, const DecoderSpec& spec) {
   return row.present == nullptr || spec.*row.present;

@@ -10,10 +10,10 @@
 #include "base/log.h"
 #include "base/stopwatch.h"
 #include "models/decoder.h"
-#include "sniffer/capture_plan.h"
 #include "sniffer/core.h"
 #include "sniffer/pipeline_documents.h"
 #include "sniffer/pipeline_model.h"
+#include "sniffer/pipeline_setup.h"
 #include "sniffer/pipeline_writer.h"
 #include "sniffer/progress.h"
 
@@ -22,9 +22,6 @@ namespace {
 
 /// Tokens of a pass, per thread: some tiles for each, so that they end at about the same time.
 constexpr int64_t kPassTokensPerThread = 1024;
-
-/// Of rows on their way to the disk.
-constexpr int64_t kDefaultMemoryBudget = int64_t{1} << 30;
 
 /// Documents of one pass, tokenized.
 struct Batch {
@@ -65,17 +62,6 @@ std::vector<saver::Document> saved_documents(const Batch& batch, const std::vect
   return documents;
 }
 
-source::DatasetSpec dataset_spec(const DatasetConfig& config) {
-  return {.path = config.path,
-          .name = config.name,
-          .split = config.split,
-          .text_column = config.text_column,
-          .id_column = config.id_column,
-          .max_samples = config.max_samples,
-          .streaming = config.streaming,
-          .skip_bad_text = config.on_bad_text == OnBadText::Skip};
-}
-
 void log_batch(const InferenceConfig& config, int64_t number, const Batch& batch,
                const std::vector<int64_t>& rows, const ProgressState& state) {
   const bool due = number <= 3 || number % config.debug_log_every_n_batches == 0;
@@ -87,84 +73,6 @@ void log_batch(const InferenceConfig& config, int64_t number, const Batch& batch
       number, batch.documents.size(), batch.tokens.ids.size(),
       std::accumulate(rows.begin(), rows.end(), int64_t{0}), state.seconds_text,
       state.seconds_forward, state.seconds_writing);
-}
-
-std::vector<std::pair<std::string, std::string>> card_facts(const SniffConfig& config,
-                                                            const models::ModelDescription& model) {
-  const CaptureConfig& capture = config.capture;
-  const char* samplers[] = {"log_uniform", "uniform", "all"};
-  std::vector<std::pair<std::string, std::string>> facts = {
-      {"model", config.model.name},
-      {"model_revision", config.model.revision.value_or("")},
-      {"model_type", model.model_type},
-      {"source_dataset", config.dataset.path},
-      {"dataset_name", config.dataset.name.value_or("")},
-      {"dataset_split", config.dataset.split},
-      {"attention_scope", capture.full_attention_only ? "full_attention_only" : "all_attention"},
-      {"vectors",
-       capture.capture_pre_rope ? "before the rotary embedding" : "after the rotary embedding"},
-      {"sampling_strategy", samplers[static_cast<int>(capture.sampler.type)]},
-      {"sampling_base_rate", fmt::format("{}", capture.sampler.base_rate)},
-      {"sampling_bucket_size", std::to_string(capture.min_bucket_size)},
-      {"max_length", std::to_string(config.tokenizer.max_length)},
-      {"dataset_repo", config.output.hf_repo_id.value_or("")},
-      {"dataset_branch", config.output.hf_branch.value_or("")},
-  };
-  for (auto& fact : head_sampling_facts(capture, layer_infos(model.spec)))
-    facts.push_back(std::move(fact));
-  return facts;
-}
-
-/// What a run reads: everything is opened and checked before the first weight is loaded.
-struct Inputs {
-  std::filesystem::path model_folder, tokenizer_folder;
-  models::ModelDescription model;
-  CapturePlan plan;
-  tokenizer::Tokenizer tokenizer;
-  std::unique_ptr<source::TextReader> reader;
-};
-
-Inputs open_inputs(const SniffConfig& config) {
-  const auto model_folder = local_folder(config.model.name, "model.name");
-  const auto tokenizer_folder =
-      local_folder(config.tokenizer.name.value_or(config.model.name), "tokenizer.name");
-  auto model = models::describe_model(model_folder, config.model.config_overrides);
-  auto plan = plan_capture(config.capture, model.spec, config.model.dtype);
-  return {.model_folder = model_folder,
-          .tokenizer_folder = tokenizer_folder,
-          .model = std::move(model),
-          .plan = std::move(plan),
-          .tokenizer = tokenizer::Tokenizer::open(tokenizer_folder),
-          .reader = source::open_text(dataset_spec(config.dataset))};
-}
-
-int64_t memory_budget(const OutputConfig& config) {
-  return config.memory_budget_bytes.value_or(kDefaultMemoryBudget);
-}
-
-saver::DatasetWriter open_writer(const SniffConfig& config, const RunOptions& options,
-                                 const Inputs& inputs, Progress& progress) {
-  return {{.data_root = config.output.data_root,
-           .replace = options.replace,
-           .memory_budget_bytes = memory_budget(config.output),
-           .threads = at::get_num_threads(),
-           .compression_level = static_cast<int>(config.output.compression_level),
-           .token_string = [&](int32_t id) { return inputs.tokenizer.token(id); },
-           .on_final_pass =
-               [&](int64_t done, int64_t all) {
-                 progress.show(fmt::format("writing files {}/{}", done, all));
-               },
-           .stop = options.stop},
-          inputs.plan.layout,
-          {.tool_version = options.version,
-           .config_yaml = print_config(config),
-           .card_facts = card_facts(config, inputs.model),
-           .model_name = config.model.name,
-           .dataset_path = config.dataset.path,
-           .dataset_split = config.dataset.split,
-           .repo_hint = config.output.hf_repo_id.value_or(config.output.data_root),
-           .branch = config.output.hf_branch,
-           .identity = run_identity(config, inputs.model_folder, inputs.tokenizer_folder)}};
 }
 
 /// Documents -> passes -> rows, until the dataset ends.
@@ -208,6 +116,8 @@ class CaptureLoop {
     rows_.finish();
     return state_;
   }
+
+  source::TextFlaws flaws() const { return documents_.flaws(); }
 
  private:
   void pass(const Batch& batch) {
@@ -258,7 +168,10 @@ RunReport run_sniff(const SniffConfig& config, const RunOptions& options) {
 
   const Inputs inputs = open_inputs(config);
   Progress progress(options.quiet);
-  saver::DatasetWriter writer = open_writer(config, options, inputs, progress);
+  saver::DatasetWriter writer =
+      open_writer(config, options, inputs, [&](int64_t done, int64_t all) {
+        progress.show(fmt::format("writing files {}/{}", done, all));
+      });
   report.already_finished = writer.found() == saver::Found::Finished;
   if (report.already_finished) return report;
   if (writer.documents_done() > 0)
@@ -268,33 +181,12 @@ RunReport run_sniff(const SniffConfig& config, const RunOptions& options) {
     CaptureLoop loop(config, options, inputs, writer, progress);
     report.seconds_loading = total.seconds();
     report.stages = loop.run();
+    report.flaws = loop.flaws();
   }  // the weights are given back before the files are built
 
   report.written = writer.close();
   report.seconds_total = total.seconds();
   return report;
-}
-
-std::string summary(const RunReport& report, const std::string& data_root) {
-  if (report.already_finished) {
-    return fmt::format(
-        "{} holds this capture already, complete; nothing to do (--replace captures anew)\n",
-        data_root);
-  }
-  const saver::WriteSummary& w = report.written;
-  const ProgressState& s = report.stages;
-  const double rate = s.seconds_forward > 0
-                          ? static_cast<double>(s.tokens - s.tokens_before) / s.seconds_forward
-                          : 0;
-  return fmt::format(
-      "{} documents ({} without a token skipped, {} truncated), {} tokens\n"
-      "{} rows in {} files, {} in {}\n"
-      "{} in all: loading {}, waiting for text {}, model {} ({} tok/s), waiting for disk {}, "
-      "writing files {}\n",
-      w.documents, w.skipped, w.truncated, w.tokens, w.rows, w.files,
-      short_bytes(static_cast<double>(w.bytes)), data_root, short_time(report.seconds_total),
-      short_time(report.seconds_loading), short_time(s.seconds_text), short_time(s.seconds_forward),
-      short_number(rate), short_time(s.seconds_writing), short_time(w.seconds_finalizing));
 }
 
 }  // namespace qk::sniffer

@@ -7,6 +7,7 @@
 #include "saver/dataset_writer.h"
 #include "sniffer/config.h"
 #include "sniffer/progress.h"
+#include "source/text_reader.h"
 
 namespace qk::sniffer {
 
@@ -21,6 +22,7 @@ struct RunReport {
   saver::WriteSummary written;
   bool already_finished = false;  ///< data_root held this very capture; nothing was done
   double seconds_loading = 0;     ///< config.json, weights, tokenizer
+  source::TextFlaws flaws;        ///< odd texts
   ProgressState stages;           ///< documents, tokens, rows, seconds per stage
   double seconds_total = 0;
 };

@@ -1,0 +1,92 @@
+#include "sniffer/pipeline_setup.h"
+
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include "sniffer/pipeline_model.h"
+
+namespace qk::sniffer {
+namespace {
+
+source::DatasetSpec dataset_spec(const DatasetConfig& config) {
+  return {.path = config.path,
+          .name = config.name,
+          .split = config.split,
+          .text_column = config.text_column,
+          .id_column = config.id_column,
+          .max_samples = config.max_samples,
+          .streaming = config.streaming,
+          .skip_bad_text = config.on_bad_text == OnBadText::Skip};
+}
+
+std::vector<std::pair<std::string, std::string>> card_facts(const SniffConfig& config,
+                                                            const models::ModelDescription& model) {
+  const CaptureConfig& capture = config.capture;
+  const char* samplers[] = {"log_uniform", "uniform", "all"};
+  std::vector<std::pair<std::string, std::string>> facts = {
+      {"model", config.model.name},
+      {"model_revision", config.model.revision.value_or("")},
+      {"model_type", model.model_type},
+      {"source_dataset", config.dataset.path},
+      {"dataset_name", config.dataset.name.value_or("")},
+      {"dataset_split", config.dataset.split},
+      {"attention_scope", capture.full_attention_only ? "full_attention_only" : "all_attention"},
+      {"vectors",
+       capture.capture_pre_rope ? "before the rotary embedding" : "after the rotary embedding"},
+      {"sampling_strategy", samplers[static_cast<int>(capture.sampler.type)]},
+      {"sampling_base_rate", fmt::format("{}", capture.sampler.base_rate)},
+      {"sampling_bucket_size", std::to_string(capture.min_bucket_size)},
+      {"max_length", std::to_string(config.tokenizer.max_length)},
+      {"dataset_repo", config.output.hf_repo_id.value_or("")},
+      {"dataset_branch", config.output.hf_branch.value_or("")},
+  };
+  for (auto& fact : head_sampling_facts(capture, layer_infos(model.spec)))
+    facts.push_back(std::move(fact));
+  return facts;
+}
+
+}  // namespace
+
+Inputs open_inputs(const SniffConfig& config) {
+  const auto model_folder = local_folder(config.model.name, "model.name");
+  const auto tokenizer_folder =
+      local_folder(config.tokenizer.name.value_or(config.model.name), "tokenizer.name");
+  auto model = models::describe_model(model_folder, config.model.config_overrides);
+  auto plan = plan_capture(config.capture, model.spec, config.model.dtype);
+  return {.model_folder = model_folder,
+          .tokenizer_folder = tokenizer_folder,
+          .model = std::move(model),
+          .plan = std::move(plan),
+          .tokenizer = tokenizer::Tokenizer::open(tokenizer_folder),
+          .reader = source::open_text(dataset_spec(config.dataset))};
+}
+
+int64_t memory_budget(const OutputConfig& config) {
+  constexpr int64_t kDefault = int64_t{1} << 30;
+  return config.memory_budget_bytes.value_or(kDefault);
+}
+
+saver::DatasetWriter open_writer(const SniffConfig& config, const RunOptions& options,
+                                 const Inputs& inputs,
+                                 std::function<void(int64_t done, int64_t all)> on_file) {
+  return {{.data_root = config.output.data_root,
+           .replace = options.replace,
+           .memory_budget_bytes = memory_budget(config.output),
+           .threads = at::get_num_threads(),
+           .compression_level = static_cast<int>(config.output.compression_level),
+           .token_string = [&](int32_t id) { return inputs.tokenizer.token(id); },
+           .on_final_pass = std::move(on_file),
+           .stop = options.stop},
+          inputs.plan.layout,
+          {.tool_version = options.version,
+           .config_yaml = print_config(config),
+           .card_facts = card_facts(config, inputs.model),
+           .model_name = config.model.name,
+           .dataset_path = config.dataset.path,
+           .dataset_split = config.dataset.split,
+           .repo_hint = config.output.hf_repo_id.value_or(config.output.data_root),
+           .branch = config.output.hf_branch,
+           .identity = run_identity(config, inputs.model_folder, inputs.tokenizer_folder)}};
+}
+
+}  // namespace qk::sniffer

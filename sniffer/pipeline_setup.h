@@ -1,0 +1,37 @@
+#pragma once
+/// What a run needs before its first pass: everything it reads, opened and checked, and its writer.
+#include <functional>
+#include <memory>
+
+#include "models/registry.h"
+#include "saver/dataset_writer.h"
+#include "sniffer/capture_plan.h"
+#include "sniffer/config.h"
+#include "sniffer/pipeline.h"
+#include "source/text_reader.h"
+#include "tokenizer/tokenizer.h"
+
+namespace qk::sniffer {
+
+/// What a run reads: everything is opened and checked before the first weight is loaded.
+struct Inputs {
+  std::filesystem::path model_folder, tokenizer_folder;
+  models::ModelDescription model;
+  CapturePlan plan;
+  tokenizer::Tokenizer tokenizer;
+  std::unique_ptr<source::TextReader> reader;
+};
+
+/// Throws the errors of config, model, tokenizer and dataset, in this order.
+Inputs open_inputs(const SniffConfig& config);
+
+/// on_file: progress of the final pass, files done and in all. Throws OutputError. `inputs` must
+/// outlive the writer.
+saver::DatasetWriter open_writer(const SniffConfig& config, const RunOptions& options,
+                                 const Inputs& inputs,
+                                 std::function<void(int64_t done, int64_t all)> on_file);
+
+/// Bytes of rows on their way to the disk.
+int64_t memory_budget(const OutputConfig& config);
+
+}  // namespace qk::sniffer
