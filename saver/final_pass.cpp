@@ -22,16 +22,14 @@ class Planner {
       : layout_(layout), totals_(totals), limits_(limits) {
     const int64_t largest_group = *std::max_element(totals.rows.begin(), totals.rows.end());
     const int64_t rows = std::min(largest_group, limits.rows_per_group);
-    int64_t fixed = kEncoderBytes;
-    if (layout.vector_type != VectorType::Float32) fixed += rows * layout.head_dim * 4;
     for (size_t group = 0; group < layout.groups.size(); ++group) {
       if (totals.rows[group] > 0) files_ += static_cast<int64_t>(layout.groups[group].heads.size());
     }
-    const int64_t least = fixed + rows * (row_bytes() + kColumnBytes);
+    const int64_t least = kEncoderBytes + rows * (row_bytes() + kColumnBytes);
     const int64_t fitting = std::max<int64_t>(limits.memory_bytes / least, 1);
     plan_.threads = static_cast<int>(
         std::clamp<int64_t>(std::min<int64_t>(limits.threads, files_), 1, fitting));
-    memory_ = std::max<int64_t>(limits.memory_bytes / plan_.threads - fixed, 0);
+    memory_ = std::max<int64_t>(limits.memory_bytes / plan_.threads - kEncoderBytes, 0);
     open_files_ = std::max<int64_t>(limits.open_files / plan_.threads, 1);
   }
 

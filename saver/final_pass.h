@@ -34,7 +34,7 @@ struct PassOptions {
   std::filesystem::path staging;
   std::vector<uint64_t> segments;
   PassLimits limits;
-  int compression_level = 3;
+  int compression_level = 1;
   std::function<std::string(int32_t)> token_string;
   std::function<void(int64_t done, int64_t total)> on_progress;  ///< in files
   const std::atomic<bool>* stop = nullptr;

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <memory>
 
-#include "saver/widen.h"
-
 namespace qk::saver {
 namespace fs = std::filesystem;
 namespace {
@@ -12,13 +10,12 @@ namespace {
 /// The rows of one range on their way from the spool to the files: a row group at a time.
 class RangeRows {
  public:
-  RangeRows(const FinalPassContext& context, const HeadRange& range, std::vector<float>& scratch)
+  RangeRows(const FinalPassContext& context, const HeadRange& range)
       : context_(context),
         range_(range),
         capacity_(static_cast<size_t>(
             std::min(context.totals.rows[range.group], context.rows_per_group))),
-        columns_(context.shape.columns, std::vector<int32_t>(capacity_)),
-        scratch_(scratch) {
+        columns_(context.shape.columns, std::vector<int32_t>(capacity_)) {
     heads_.resize(range.count);
     for (Head& head : heads_) {
       head.vectors =
@@ -110,7 +107,7 @@ class RangeRows {
     for (size_t i = 0; i < heads_.size(); ++i) {
       context_.poll();
       if (!heads_[i].file) open(i);
-      rows.vectors = floats_of(heads_[i]);
+      rows.vectors = {heads_[i].vectors.get(), filled_ * context_.shape.vector_bytes};
       heads_[i].file->write(rows);
     }
     filled_ = 0;
@@ -122,25 +119,12 @@ class RangeRows {
     heads_[i].file = std::make_unique<RowFile>(context_.format, folder / "data.parquet");
   }
 
-  std::span<const float> floats_of(const Head& head) {
-    const size_t values = filled_ * static_cast<size_t>(context_.format.head_dim);
-    if (context_.layout.vector_type == VectorType::Float32) {
-      return {reinterpret_cast<const float*>(head.vectors.get()), values};
-    }
-    if (scratch_.size() < values) scratch_.resize(values);
-    const std::span<float> floats = std::span(scratch_).first(values);
-    widen({head.vectors.get(), filled_ * context_.shape.vector_bytes}, context_.layout.vector_type,
-          floats);
-    return floats;
-  }
-
   const FinalPassContext& context_;
   HeadRange range_;
   size_t capacity_;
   size_t filled_ = 0;
   std::vector<std::vector<int32_t>> columns_;
   std::vector<Head> heads_;
-  std::vector<float>& scratch_;
 };
 
 }  // namespace
@@ -166,10 +150,8 @@ std::vector<parquet::ByteArray> TokenStrings::of(std::span<const int32_t> ids) {
 
 std::vector<FileFacts> write_heads(const FinalPassContext& context,
                                    const std::vector<HeadRange>& ranges) {
-  std::vector<float> scratch;
   std::vector<std::unique_ptr<RangeRows>> rows;
-  for (const HeadRange& range : ranges)
-    rows.push_back(std::make_unique<RangeRows>(context, range, scratch));
+  for (const HeadRange& range : ranges) rows.push_back(std::make_unique<RangeRows>(context, range));
   SpoolCursor cursor(context.spool_folder, context.segments, context.shape);
   while (cursor.next()) {
     context.poll();

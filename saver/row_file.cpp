@@ -7,6 +7,7 @@
 #include <parquet/arrow/schema.h>
 #include <parquet/column_writer.h>
 #include <parquet/file_writer.h>
+#include <parquet/metadata.h>
 
 #include <algorithm>
 #include <bit>
@@ -16,13 +17,13 @@
 namespace qk::saver {
 namespace {
 
-constexpr int64_t kValuesPerCall = 64 << 10;
+constexpr const char* kMagic = "PAR1";
 constexpr const char* kVectorColumn = "vector.list.element";
 
 std::shared_ptr<parquet::WriterProperties> writer_properties(int compression_level) {
   parquet::WriterProperties::Builder builder;
   builder.compression(parquet::Compression::ZSTD)->compression_level(compression_level);
-  builder.disable_dictionary()->write_batch_size(kValuesPerCall);
+  builder.disable_dictionary();
   builder.encoding(parquet::Encoding::DELTA_BINARY_PACKED);
   builder.encoding(kVectorColumn, parquet::Encoding::BYTE_STREAM_SPLIT);
   builder.enable_dictionary("sliding_window")->encoding("sliding_window", parquet::Encoding::PLAIN);
@@ -37,16 +38,60 @@ std::shared_ptr<const arrow::KeyValueMetadata> stored_schema(const arrow::Schema
                                    {arrow::util::base64_encode(std::string_view(*bytes))});
 }
 
-template <typename Writer>
-Writer& next_column(parquet::RowGroupWriter& group) {
-  return static_cast<Writer&>(*group.NextColumn());
-}
+/// The column chunks of one row group, one after another.
+class Columns {
+ public:
+  Columns(const RowFormat& format, const std::shared_ptr<HashedFile>& file,
+          parquet::RowGroupMetaDataBuilder& metadata, int16_t group)
+      : format_(format), file_(file), metadata_(metadata), group_(group) {}
 
-void write_ints(parquet::RowGroupWriter& group, std::span<const int32_t> values) {
-  auto& column = next_column<parquet::Int32Writer>(group);
-  column.WriteBatch(static_cast<int64_t>(values.size()), nullptr, nullptr, values.data());
-  column.Close();
-}
+  void add(std::span<const int32_t> values) {
+    write<parquet::Int32Type>(values.size(), nullptr, values.data());
+  }
+
+  void add(size_t rows, std::optional<int32_t> constant) {
+    const std::vector<int16_t> levels(rows, constant ? 1 : 0);
+    const std::vector<int32_t> values(rows, constant.value_or(0));
+    write<parquet::Int32Type>(rows, levels.data(), values.data());
+  }
+
+  void add(std::span<const parquet::ByteArray> values) {
+    write<parquet::ByteArrayType>(values.size(), nullptr, values.data());
+  }
+
+  void add_vectors(std::span<const std::byte> vectors) {
+    parquet::ColumnChunkMetaDataBuilder& chunk = *metadata_.NextColumnChunk();
+    bytes_ += format_.vectors.write(vectors, *open_pages(chunk), chunk);
+  }
+
+  void finish() { metadata_.Finish(bytes_, group_); }
+
+ private:
+  template <typename Type>
+  void write(size_t rows, const int16_t* levels, const typename Type::c_type* values) {
+    parquet::ColumnChunkMetaDataBuilder& chunk = *metadata_.NextColumnChunk();
+    const auto writer =
+        parquet::ColumnWriter::Make(&chunk, open_pages(chunk), format_.properties.get());
+    static_cast<parquet::TypedColumnWriter<Type>&>(*writer).WriteBatch(static_cast<int64_t>(rows),
+                                                                       levels, nullptr, values);
+    bytes_ += writer->Close();
+  }
+
+  std::unique_ptr<parquet::PageWriter> open_pages(
+      parquet::ColumnChunkMetaDataBuilder& chunk) const {
+    const auto& path = chunk.descr()->path();
+    return parquet::PageWriter::Open(file_, format_.properties->compression(path), &chunk, group_,
+                                     static_cast<int16_t>(metadata_.current_column()),
+                                     arrow::default_memory_pool(), false, nullptr, nullptr, false,
+                                     nullptr, nullptr, *format_.properties->codec_options(path));
+  }
+
+  const RowFormat& format_;
+  const std::shared_ptr<HashedFile>& file_;
+  parquet::RowGroupMetaDataBuilder& metadata_;
+  int16_t group_;
+  int64_t bytes_ = 0;
+};
 
 }  // namespace
 
@@ -70,66 +115,43 @@ std::shared_ptr<arrow::Schema> row_schema(int64_t head_dim, bool token_strings) 
 }
 
 RowFormat::RowFormat(const CaptureLayout& layout, int compression_level)
-    : head_dim(layout.head_dim),
-      token_strings(layout.token_strings),
-      properties(writer_properties(compression_level)) {
-  const std::shared_ptr<arrow::Schema> arrow_schema = row_schema(head_dim, token_strings);
-  std::shared_ptr<parquet::SchemaDescriptor> descriptor;
-  check_arrow(parquet::arrow::ToParquetSchema(arrow_schema.get(), *properties, &descriptor));
-  schema = std::static_pointer_cast<parquet::schema::GroupNode>(descriptor->schema_root());
+    : token_strings(layout.token_strings),
+      properties(writer_properties(compression_level)),
+      vectors(layout.head_dim, layout.vector_type) {
+  const std::shared_ptr<arrow::Schema> arrow_schema = row_schema(layout.head_dim, token_strings);
+  check_arrow(parquet::arrow::ToParquetSchema(arrow_schema.get(), *properties, &schema));
   metadata = stored_schema(*arrow_schema);
-  const int64_t rows = std::max<int64_t>(kValuesPerCall / head_dim, 1);
-  const auto levels = static_cast<size_t>(std::max(rows * head_dim, kValuesPerCall));
-  ones.assign(levels, 1);
-  vector_starts.assign(levels, 1);
-  for (int64_t row = 0; row < rows; ++row) vector_starts[static_cast<size_t>(row * head_dim)] = 0;
 }
 
 RowFile::RowFile(const RowFormat& format, const std::filesystem::path& file)
     : format_(format), file_(std::make_shared<HashedFile>(file)) {
-  writer_ = with_parquet([&] {
-    return parquet::ParquetFileWriter::Open(file_, format.schema, format.properties,
-                                            format.metadata);
-  });
+  check_arrow(file_->Write(kMagic, 4));
+  metadata_ = parquet::FileMetaDataBuilder::Make(format.schema.get(), format.properties);
 }
 
 RowFile::~RowFile() = default;
 
 void RowFile::write(const RowGroup& rows) {
-  const auto count = static_cast<int64_t>(rows.position.size());
+  const size_t count = rows.position.size();
   with_parquet([&] {
-    parquet::RowGroupWriter& group = *writer_->AppendRowGroup();
-    write_ints(group, rows.bucket);
-    write_ints(group, rows.example_id);
-    write_ints(group, rows.position);
-
-    auto& vectors = next_column<parquet::FloatWriter>(group);
-    const int64_t values = count * format_.head_dim;
-    const int64_t step = std::max<int64_t>(kValuesPerCall / format_.head_dim, 1) * format_.head_dim;
-    for (int64_t at = 0; at < values; at += step) {
-      vectors.WriteBatch(std::min(step, values - at), format_.ones.data(),
-                         format_.vector_starts.data(), rows.vectors.data() + at);
-    }
-    vectors.Close();
-
-    auto& windows = next_column<parquet::Int32Writer>(group);
-    const std::vector<int16_t> levels(rows.position.size(), rows.sliding_window ? 1 : 0);
-    const std::vector<int32_t> window(rows.position.size(), rows.sliding_window.value_or(0));
-    windows.WriteBatch(count, levels.data(), nullptr, window.data());
-    windows.Close();
-
-    if (format_.token_strings) {
-      auto& tokens = next_column<parquet::ByteArrayWriter>(group);
-      tokens.WriteBatch(count, nullptr, nullptr, rows.token_str.data());
-      tokens.Close();
-    }
-    group.Close();
+    parquet::RowGroupMetaDataBuilder& group = *metadata_->AppendRowGroup();
+    group.set_num_rows(static_cast<int64_t>(count));
+    Columns columns(format_, file_, group, groups_);
+    columns.add(rows.bucket);
+    columns.add(rows.example_id);
+    columns.add(rows.position);
+    columns.add_vectors(rows.vectors);
+    columns.add(count, rows.sliding_window);
+    if (format_.token_strings) columns.add(rows.token_str);
+    columns.finish();
   });
-  rows_ += count;
+  rows_ += static_cast<int64_t>(count);
+  ++groups_;
 }
 
 FileFacts RowFile::close() {
-  with_parquet([&] { writer_->Close(); });
+  with_parquet(
+      [&] { parquet::WriteFileMetaData(*metadata_->Finish(format_.metadata), file_.get()); });
   check_arrow(file_->Close());
   FileFacts facts = file_->publish();
   facts.rows = rows_;

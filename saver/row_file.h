@@ -12,16 +12,16 @@
 
 #include "saver/hashed_file.h"
 #include "saver/rows.h"
+#include "saver/vector_column.h"
 
 namespace arrow {
 class KeyValueMetadata;
 class Schema;
 }  // namespace arrow
 namespace parquet {
-class ParquetFileWriter;
-namespace schema {
-class GroupNode;
-}
+class FileMetaDataBuilder;
+class RowGroupMetaDataBuilder;
+class SchemaDescriptor;
 }  // namespace parquet
 
 namespace qk::saver {
@@ -38,19 +38,18 @@ class RowFormat {
  public:
   RowFormat(const CaptureLayout& layout, int compression_level);
 
-  int64_t head_dim;
   bool token_strings;
-  std::shared_ptr<parquet::schema::GroupNode> schema;
+  std::shared_ptr<parquet::SchemaDescriptor> schema;
   std::shared_ptr<parquet::WriterProperties> properties;
   std::shared_ptr<const arrow::KeyValueMetadata> metadata;
-  std::vector<int16_t> ones;           ///< definition levels: all present
-  std::vector<int16_t> vector_starts;  ///< repetition levels: 0 at the start of each vector
+  VectorColumn vectors;
 };
 
-/// The rows of one row group. Spans of equal length (vectors: times head_dim).
+/// The rows of one row group. Spans of equal length; vectors: [rows][head_dim] of the captured
+/// type.
 struct RowGroup {
   std::span<const int32_t> bucket, example_id, position;
-  std::span<const float> vectors;
+  std::span<const std::byte> vectors;
   std::optional<int32_t> sliding_window;
   std::span<const parquet::ByteArray> token_str;  ///< with token strings
 };
@@ -68,8 +67,9 @@ class RowFile {
  private:
   const RowFormat& format_;
   std::shared_ptr<HashedFile> file_;
-  std::unique_ptr<parquet::ParquetFileWriter> writer_;
+  std::unique_ptr<parquet::FileMetaDataBuilder> metadata_;
   int64_t rows_ = 0;
+  int16_t groups_ = 0;
 };
 
 }  // namespace qk::saver

@@ -2,11 +2,12 @@
 
 #include <gmock/gmock.h>
 
+#include <array>
 #include <bit>
 #include <cmath>
 #include <set>
 
-#include "saver/widen.h"
+#include "saver/byte_stream_split.h"
 
 namespace qk::saver {
 namespace {
@@ -135,26 +136,43 @@ TEST(RowsPerGroup, AreAPowerOfTwoWithinTheBytes) {
   EXPECT_EQ(rows_per_group(1 << 20, 1024), 1);
 }
 
-TEST(Widen, EveryFloat16IsExact) {
+/// The float32 bits that the encoded value has.
+template <typename Value>
+uint32_t encoded(Value value, VectorType type) {
+  std::array<std::byte, 4> bytes;
+  split_bytes(std::as_bytes(std::span(&value, 1)), type, bytes);
+  return std::bit_cast<uint32_t>(bytes);
+}
+
+TEST(SplitBytes, EveryFloat16IsExact) {
   for (uint32_t bits = 0; bits < 0x10000; ++bits) {
     const auto half = static_cast<uint16_t>(bits);
-    float wide = 0;
-    widen(std::as_bytes(std::span(&half, 1)), VectorType::Float16, std::span(&wide, 1));
     const auto wanted = static_cast<float>(std::bit_cast<_Float16>(half));
+    const auto got = std::bit_cast<float>(encoded(half, VectorType::Float16));
     if (std::isnan(wanted)) {
-      ASSERT_TRUE(std::isnan(wide)) << bits;
+      ASSERT_TRUE(std::isnan(got)) << bits;
     } else {
-      ASSERT_EQ(std::bit_cast<uint32_t>(wide), std::bit_cast<uint32_t>(wanted)) << bits;
+      ASSERT_EQ(std::bit_cast<uint32_t>(got), std::bit_cast<uint32_t>(wanted)) << bits;
     }
   }
 }
 
-TEST(Widen, ABfloat16IsTheUpperHalfOfAFloat32) {
+TEST(SplitBytes, ABfloat16IsTheUpperHalfOfAFloat32) {
   for (uint32_t bits = 0; bits < 0x10000; ++bits) {
-    const auto half = static_cast<uint16_t>(bits);
-    float wide = 0;
-    widen(std::as_bytes(std::span(&half, 1)), VectorType::BFloat16, std::span(&wide, 1));
-    ASSERT_EQ(std::bit_cast<uint32_t>(wide), bits << 16);
+    ASSERT_EQ(encoded(static_cast<uint16_t>(bits), VectorType::BFloat16), bits << 16);
+  }
+}
+
+TEST(SplitBytes, FirstAllFirstBytesThenAllSecondOnes) {
+  for (const size_t count : {1, 5, 1024, 1025, 3000}) {
+    std::vector<uint32_t> values(count);
+    for (size_t i = 0; i < count; ++i) values[i] = static_cast<uint32_t>(i * 2654435761U);
+    std::vector<std::byte> out(4 * count);
+    split_bytes(std::as_bytes(std::span(values)), VectorType::Float32, out);
+    for (size_t i = 0; i < count; ++i) {
+      for (size_t b = 0; b < 4; ++b)
+        ASSERT_EQ(out[b * count + i], static_cast<std::byte>(values[i] >> (8 * b)));
+    }
   }
 }
 
