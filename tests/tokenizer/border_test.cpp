@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <map>
-#include <regex>
+#include <sstream>
+#include <string_view>
+#include <vector>
 
 #include "tests/tokenizer/fixtures.h"
 #include "tokenizer/ffi/qk_tokenizer.h"
@@ -26,8 +28,10 @@ std::string c_type(const std::string& rust) {
   return scalar == kScalars.end() ? rust : scalar->second;
 }
 
-std::string trimmed(const std::string& text) {
-  return std::regex_replace(text, std::regex(R"(^\s+|\s+$)"), "");
+std::string trimmed(std::string_view text) {
+  const size_t first = text.find_first_not_of(" \n");
+  if (first == std::string_view::npos) return {};
+  return std::string(text.substr(first, text.find_last_not_of(" \n") - first + 1));
 }
 
 std::vector<std::string> split(const std::string& text, char separator) {
@@ -39,31 +43,53 @@ std::vector<std::string> split(const std::string& text, char separator) {
   return parts;
 }
 
+struct Declaration {
+  std::string before, name, after;
+  std::vector<std::string> arguments;
+};
+
+/// Every `before start...name(arguments)after` of a text, after up to `end`.
+std::vector<Declaration> declarations(const std::string& text, std::string_view start, char end) {
+  std::vector<Declaration> found;
+  for (size_t at = text.find(start); at != std::string::npos; at = text.find(start, at + 1)) {
+    const size_t name = text.find("qk_", at);
+    const size_t open = text.find('(', name);
+    const size_t close = text.find(')', open);
+    const size_t line = text.rfind('\n', at) + 1;
+    found.push_back({.before = trimmed(text.substr(line, at - line)),
+                     .name = text.substr(name, open - name),
+                     .after = trimmed(text.substr(close + 1, text.find(end, close) - close - 1)),
+                     .arguments = split(text.substr(open + 1, close - open - 1), ',')});
+  }
+  return found;
+}
+
 Signatures rust_signatures() {
-  const std::string source = read_file(kCrate / "src/lib.rs");
-  const std::regex function(R"(extern "C" fn (\w+)\(([^)]*)\)(?: -> (\w+))?)");
   Signatures found;
-  for (std::sregex_iterator it(source.begin(), source.end(), function), end; it != end; ++it) {
-    std::string signature = (*it)[3].matched ? c_type((*it)[3]) : "void";
-    for (const std::string& argument : split((*it)[2], ',')) {
+  const std::string source = read_file(kCrate / "src/lib.rs");
+  for (const Declaration& function : declarations(source, "extern \"C\" fn ", '{')) {
+    std::string& signature = found[function.name];
+    signature = function.after.empty() ? "void" : c_type(function.after.substr(3));  // "-> i32"
+    for (const std::string& argument : function.arguments) {
       signature += ", " + c_type(trimmed(argument.substr(argument.find(':') + 1)));
     }
-    found[(*it)[1]] = signature;
   }
   return found;
 }
 
 Signatures header_signatures() {
-  const std::string header = read_file(kCrate / "qk_tokenizer.h");
-  const std::regex function(R"((\w+) (qk_\w+)\(([^)]*)\);)");
+  std::string header;
+  for (const std::string& line : split(read_file(kCrate / "qk_tokenizer.h"), '\n')) {
+    header += line.substr(0, line.find("//")) + "\n";
+  }
   Signatures found;
-  for (std::sregex_iterator it(header.begin(), header.end(), function), end; it != end; ++it) {
-    std::string signature = (*it)[1];
-    for (const std::string& argument : split((*it)[3], ',')) {
-      if (argument != "void")
-        signature += ", " + trimmed(std::regex_replace(argument, std::regex(R"(\w+$)"), ""));
+  for (const Declaration& function : declarations(header, " qk_", ';')) {
+    std::string& signature = found[function.name];
+    signature = function.before;
+    for (const std::string& argument : function.arguments) {
+      const size_t type_end = argument.find_last_of(" *");
+      if (argument != "void") signature += ", " + trimmed(argument.substr(0, type_end + 1));
     }
-    found[(*it)[2]] = signature;
   }
   return found;
 }
@@ -71,6 +97,8 @@ Signatures header_signatures() {
 TEST(TokenizerBorder, HeaderAndRustDeclareTheSameFunctions) {
   const Signatures rust = rust_signatures();
   EXPECT_EQ(rust.size(), 8u);
+  EXPECT_EQ(rust.at("qk_tokenizer_token"),
+            "int32_t, const QkTokenizer*, int32_t, QkText*, QkText*");
   EXPECT_EQ(rust, header_signatures());
 }
 

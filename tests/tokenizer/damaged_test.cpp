@@ -113,7 +113,7 @@ class AnyDamage : public testing::TestWithParam<const char*> {
 };
 
 TEST_P(AnyDamage, ByCuttingIsAnError) {
-  for (size_t size = 0; size + 2 < whole_.size(); size += 97) {
+  for (size_t size = 0; size + 2 < whole_.size(); size += 499) {
     folder_.write("tokenizer.json", whole_.substr(0, size));
     EXPECT_THROW(Tokenizer::open(folder_.path()), TokenizerError) << size;
   }
@@ -121,7 +121,7 @@ TEST_P(AnyDamage, ByCuttingIsAnError) {
 
 TEST_P(AnyDamage, ByAChangedByteDoesNotCrash) {
   std::mt19937 random(1);
-  for (int round = 0; round < 300; ++round) {
+  for (int round = 0; round < 100; ++round) {
     std::string changed = whole_;
     changed[random() % changed.size()] = static_cast<char>(' ' + random() % 95);
     folder_.write("tokenizer.json", changed);
