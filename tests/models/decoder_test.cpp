@@ -106,7 +106,7 @@ INSTANTIATE_TEST_SUITE_P(Families, EveryFamily,
                                                           "ministral3", "qwen2", "qwen3", "smollm3",
                                                           "glm", "glm4", "gemma3_text",
                                                           "mllama_text_model"),
-                                          testing::Values(at::kFloat, at::kBFloat16)),
+                                          testing::Values(at::kFloat, at::kBFloat16, at::kHalf)),
                          [](const auto& info) {
                            return std::get<0>(info.param) + std::string("_") +
                                   c10::toString(std::get<1>(info.param));
