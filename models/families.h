@@ -17,7 +17,7 @@ extern const Family kGlm4;
 extern const Family kGemma3;
 extern const Family kMllama;
 
-/// The tensor names of Llama, which most families use as they are.
+/// The tensors that Llama names in its own way, as most families do.
 std::span<const TensorRow> llama_tensors();
 
 }  // namespace qk::models

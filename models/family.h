@@ -106,9 +106,11 @@ struct Family {
   /// before any override.
   void (*derive)(nlohmann::json& config);
   DecoderSpec (*spec)(const checkpoint::HfConfig& config);
-  std::span<const TensorRow> tensors;
-  std::span<const std::string_view> ignored =
-      {};  ///< tensor names below the prefix that are known and not needed
+  std::span<const TensorRow> tensors;  ///< beside those that all families call alike
 };
+
+/// The tensors that a layer of this model has: those that all families call alike (family.cpp) and
+/// the family's own, as far as their switches are on.
+std::vector<TensorRow> layer_tensors(const Family& family, const DecoderSpec& spec);
 
 }  // namespace qk::models

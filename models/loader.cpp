@@ -51,25 +51,19 @@ int64_t dimension(std::string_view word, const DecoderSpec& spec) {
   throw InternalError("unknown dimension '{}' in a family's table", word);
 }
 
-bool present(const TensorRow& row, const DecoderSpec& spec) {
-  return row.present == nullptr || spec.*row.present;
-}
-
 /// Whether `rest` (a name below "layers.N.") is a tensor that this model has, needed or not.
-bool expected_in_layer(std::string_view rest, const ModelDescription& model) {
+bool expected_in_layer(std::string_view rest, const std::vector<TensorRow>& rows) {
   if (rest.ends_with("rotary_emb.inv_freq")) return true;
   constexpr std::string_view kLayer = "layers.{}.";
-  for (const TensorRow& row : model.family->tensors) {
-    if (row.name.starts_with(kLayer) && row.name.substr(kLayer.size()) == rest)
-      return present(row, model.spec);
-  }
-  return std::ranges::find(model.family->ignored, rest) != model.family->ignored.end();
+  return std::ranges::any_of(
+      rows, [&](const TensorRow& row) { return row.name.substr(kLayer.size()) == rest; });
 }
 
 /// Tensors below "layers." that the family's table does not know would mean another architecture
 /// than config.json says.
 void refuse_unexpected(const std::vector<std::string>& names, const std::string& prefix,
                        const ModelDescription& model, const std::filesystem::path& folder) {
+  const std::vector<TensorRow> rows = layer_tensors(*model.family, model.spec);
   std::vector<std::string> unexpected;
   const std::string start = prefix + "layers.";
   for (const std::string& name : names) {
@@ -80,7 +74,7 @@ void refuse_unexpected(const std::vector<std::string>& names, const std::string&
     const bool numbered = status == std::errc() && end != name.data() + name.size() && *end == '.';
     const bool beyond = numbered && layer >= static_cast<int64_t>(model.spec.layers.size());
     if (beyond || (numbered && !model.spec.layers[static_cast<size_t>(layer)].attention)) continue;
-    if (!numbered || !expected_in_layer(end + 1, model)) unexpected.push_back(name);
+    if (!numbered || !expected_in_layer(end + 1, rows)) unexpected.push_back(name);
   }
   if (unexpected.empty()) return;
   const size_t count = unexpected.size();
@@ -223,10 +217,11 @@ DecoderWeights load_weights(const std::filesystem::path& folder, const ModelDesc
   QK_ASSERT(layers > 0 && layers <= model.spec.layers.size());
   DecoderWeights weights{.files = loader.files(), .embedding = loader.embedding(), .layers = {}};
   weights.layers.resize(layers);
+  const std::vector<TensorRow> rows = layer_tensors(*model.family, model.spec);
   for (size_t i = 0; i < layers; ++i) {
     if (!model.spec.layers[i].attention) continue;
-    for (const TensorRow& row : model.family->tensors) {
-      if (!present(row, model.spec) || !needed(row.role, i + 1 == layers, wanted[i])) continue;
+    for (const TensorRow& row : rows) {
+      if (!needed(row.role, i + 1 == layers, wanted[i])) continue;
       weights.layers[i].tensors[static_cast<size_t>(row.role)] =
           loader.layer_tensor(row, static_cast<int64_t>(i));
     }

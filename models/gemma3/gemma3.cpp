@@ -22,22 +22,8 @@ constexpr std::string_view kDefaults = R"({
 })";
 
 constexpr TensorRow kTensors[] = {
-    {Role::AttentionNorm, "layers.{}.input_layernorm.weight", "hidden"},
-    {Role::QProj, "layers.{}.self_attn.q_proj.weight", "query hidden"},
-    {Role::KProj, "layers.{}.self_attn.k_proj.weight", "key hidden"},
-    {Role::VProj, "layers.{}.self_attn.v_proj.weight", "key hidden"},
-    {Role::OProj, "layers.{}.self_attn.o_proj.weight", "hidden query"},
-    {Role::QBias, "layers.{}.self_attn.q_proj.bias", "query", &DecoderSpec::qkv_bias},
-    {Role::KBias, "layers.{}.self_attn.k_proj.bias", "key", &DecoderSpec::qkv_bias},
-    {Role::VBias, "layers.{}.self_attn.v_proj.bias", "key", &DecoderSpec::qkv_bias},
-    {Role::OBias, "layers.{}.self_attn.o_proj.bias", "hidden", &DecoderSpec::output_bias},
-    {Role::QNorm, "layers.{}.self_attn.q_norm.weight", "head_dim"},
-    {Role::KNorm, "layers.{}.self_attn.k_norm.weight", "head_dim"},
     {Role::AttentionOutputNorm, "layers.{}.post_attention_layernorm.weight", "hidden"},
     {Role::MlpNorm, "layers.{}.pre_feedforward_layernorm.weight", "hidden"},
-    {Role::GateProj, "layers.{}.mlp.gate_proj.weight", "mlp hidden"},
-    {Role::UpProj, "layers.{}.mlp.up_proj.weight", "mlp hidden"},
-    {Role::DownProj, "layers.{}.mlp.down_proj.weight", "hidden mlp"},
     {Role::MlpOutputNorm, "layers.{}.post_feedforward_layernorm.weight", "hidden"},
 };
 

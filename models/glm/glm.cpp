@@ -15,22 +15,13 @@ constexpr std::string_view kDefaults = R"({
   "rms_norm_eps": 1.5625e-7, "hidden_act": "silu", "attention_bias": true, "tie_word_embeddings": false
 })";
 
+// glm4 alone has the norms on the branches' outputs. Its post_attention_layernorm is the norm
+// before the MLP.
 constexpr TensorRow kGlmTensors[] = {
-    {Role::AttentionNorm, "layers.{}.input_layernorm.weight", "hidden"},
-    {Role::QProj, "layers.{}.self_attn.q_proj.weight", "query hidden"},
-    {Role::KProj, "layers.{}.self_attn.k_proj.weight", "key hidden"},
-    {Role::VProj, "layers.{}.self_attn.v_proj.weight", "key hidden"},
-    {Role::OProj, "layers.{}.self_attn.o_proj.weight", "hidden query"},
-    {Role::QBias, "layers.{}.self_attn.q_proj.bias", "query", &DecoderSpec::qkv_bias},
-    {Role::KBias, "layers.{}.self_attn.k_proj.bias", "key", &DecoderSpec::qkv_bias},
-    {Role::VBias, "layers.{}.self_attn.v_proj.bias", "key", &DecoderSpec::qkv_bias},
-    // glm4 alone has the norms on the branches' outputs. Its post_attention_layernorm is the norm
-    // before the MLP.
     {Role::AttentionOutputNorm, "layers.{}.post_self_attn_layernorm.weight", "hidden",
      &DecoderSpec::branch_output_norms},
     {Role::MlpNorm, "layers.{}.post_attention_layernorm.weight", "hidden"},
     {Role::GateUpProj, "layers.{}.mlp.gate_up_proj.weight", "2*mlp hidden"},
-    {Role::DownProj, "layers.{}.mlp.down_proj.weight", "hidden mlp"},
     {Role::MlpOutputNorm, "layers.{}.post_mlp_layernorm.weight", "hidden",
      &DecoderSpec::branch_output_norms},
 };

@@ -79,8 +79,7 @@ fs::path write_tiny_model(const std::string& name, const json& config, const Tin
   };
   add(models::kEmbeddingRow, options.prefix + std::string(models::kEmbeddingRow.name));
   for (size_t layer = 0; layer < model.spec.layers.size(); ++layer) {
-    for (const models::TensorRow& row : model.family->tensors) {
-      if (row.present != nullptr && !(model.spec.*row.present)) continue;
+    for (const models::TensorRow& row : models::layer_tensors(*model.family, model.spec)) {
       std::string tensor_name(row.name);
       tensor_name.replace(tensor_name.find("{}"), 2, std::to_string(layer));
       add(row, options.prefix + tensor_name);
