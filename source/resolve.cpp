@@ -3,11 +3,11 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cctype>
 #include <set>
 #include <string_view>
 
 #include "base/error.h"
-#include "base/log.h"
 #include "source/card.h"
 #include "source/glob.h"
 #include "source/split_expression.h"
@@ -231,22 +231,35 @@ FileKind common_kind(const std::vector<SplitFiles>& splits, const std::string& d
   return *common;
 }
 
-/// Parameters that say how to read but not what the rows are, or that only describe.
-constexpr std::string_view kHarmless[] = {
-    "version",   "description", "drop_labels", "drop_metadata", "columns",  "batch_size",
-    "chunksize", "features",    "encoding",    "on_bad_lines",  "language", "keep_in_memory"};
+/// Parameters that would make other rows or other values, and are not supported.
+constexpr std::string_view kRowChanging[] = {
+    "names",     "column_names",    "header",          "skiprows",         "nrows",
+    "quotechar", "quoting",         "escapechar",      "doublequote",      "na_values",
+    "na_filter", "keep_default_na", "dtype",           "decimal",          "thousands",
+    "comment",   "skipfooter",      "usecols",         "skip_blank_lines", "lineterminator",
+    "index_col", "sample_by",       "keep_linebreaks", "filters"};
 
+bool is_utf8(std::string encoding) {
+  std::ranges::transform(encoding, encoding.begin(),
+                         [](unsigned char c) { return std::tolower(c); });
+  return encoding == "utf-8" || encoding == "utf8";
+}
+
+/// Applies the parameters of the readers; what only describes or tunes is passed over, as
+/// `datasets` does with unknown ones.
 void apply_parameters(const CardConfig& config, const std::string& dataset, FileKind& kind) {
   for (const auto& [key, value] : config.parameters) {
+    const std::string where =
+        fmt::format("{}/README.md: config '{}': {}: {}", dataset, config.name, key, value);
     if (kind.format == Format::Csv && (key == "sep" || key == "delimiter")) {
-      if (value.size() != 1)
-        throw DatasetError("{}: {} '{}' must be one character", dataset, key, value);
+      if (value.size() != 1) throw DatasetError("{}: must be one character", where);
       kind.options.separator = value[0];
     } else if (kind.format == Format::Json && key == "field") {
       kind.options.field = value;
-    } else if (std::ranges::find(kHarmless, key) == std::end(kHarmless)) {
-      log::warn("{}: config '{}' has '{}: {}', which is not supported and is ignored", dataset,
-                config.name, key, value);
+    } else if (std::ranges::find(kRowChanging, key) != std::end(kRowChanging)) {
+      throw DatasetError("{}: not supported; convert the files or choose another config", where);
+    } else if (key == "encoding" && !is_utf8(value)) {
+      throw DatasetError("{}: only UTF-8 is read; convert the files", where);
     }
   }
 }

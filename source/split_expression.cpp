@@ -4,7 +4,6 @@
 #include <cctype>
 #include <charconv>
 #include <cmath>
-#include <regex>
 
 #include "base/error.h"
 
@@ -25,42 +24,69 @@ std::string_view trim(std::string_view text) {
   return text;
 }
 
-/// Digits with underscores between them, as Python's int() reads them.
-int64_t parse_number(std::string text, std::string_view expression) {
-  const bool misplaced = text.ends_with('_') || text.starts_with("_") || text.starts_with("-_") ||
-                         text.find("__") != std::string::npos;
-  std::erase(text, '_');
+/// Digits with underscores between them and maybe a minus, as Python's int() reads them.
+int64_t parse_number(std::string_view text, std::string_view expression) {
+  const std::string_view magnitude = text.substr(text.starts_with('-') ? 1 : 0);
+  std::string digits(text);
+  std::erase(digits, '_');
   int64_t number = 0;
-  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (misplaced || parsed.ec != std::errc() || parsed.ptr != text.data() + text.size()) {
+  const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  const bool misplaced = magnitude.starts_with('_') || magnitude.ends_with('_') ||
+                         magnitude.find("__") != magnitude.npos;
+  if (misplaced || parsed.ec != std::errc() || parsed.ptr != digits.data() + digits.size()) {
     fail(expression, "holds a number that can't be read");
   }
   return number;
 }
 
-Rounding parse_rounding(const std::string& name, std::string_view expression) {
+/// One side of a slice: nothing, a row, or a percentage (which sets `percent`).
+std::optional<int64_t> parse_bound(std::string_view text, std::string_view expression,
+                                   bool& percent) {
+  if (text.empty()) return std::nullopt;
+  if (text.ends_with('%')) {
+    percent = true;
+    text.remove_suffix(1);
+  }
+  return parse_number(text, expression);
+}
+
+/// The text up to the closing bracket, which is passed over; `rest` begins behind the opening one.
+std::string_view take_until(std::string_view& rest, char bracket, std::string_view expression) {
+  const size_t close = rest.find(bracket);
+  if (close == std::string_view::npos) fail(expression, "is no split expression");
+  const std::string_view inside = rest.substr(0, close);
+  rest.remove_prefix(close + 1);
+  return inside;
+}
+
+bool accept(std::string_view& rest, char c) {
+  if (!rest.starts_with(c)) return false;
+  rest.remove_prefix(1);
+  return true;
+}
+
+Rounding parse_rounding(std::string_view name, std::string_view expression) {
   if (name == "closest") return Rounding::Closest;
   if (name == "pct1_dropremainder") return Rounding::Pct1DropRemainder;
   fail(expression, "has an unknown rounding: closest and pct1_dropremainder are allowed");
 }
 
 SplitTerm parse_term(std::string_view text, std::string_view expression) {
-  static const std::regex kTerm(
-      R"(([^\[\]()]+)(\[(?:(-?[\d_]+)(%)?)?:(?:(-?[\d_]+)(%)?)?\])?(?:\(([^)]*)\))?)");
-  enum Group { Whole, Split, Slice, From, FromPercent, To, ToPercent, RoundingName };
-  std::match_results<std::string_view::const_iterator> match;
-  if (!std::regex_match(text.begin(), text.end(), match, kTerm) ||
-      !is_split_name(match[Split].str())) {
-    fail(expression, "is no split expression");
+  SplitTerm term{.split = std::string(text.substr(0, text.find_first_of("[(")))};
+  std::string_view rest = text.substr(term.split.size());
+  if (!is_split_name(term.split)) fail(expression, "is no split expression");
+  if (accept(rest, '[')) {
+    const std::string_view slice = take_until(rest, ']', expression);
+    const size_t colon = slice.find(':');
+    if (colon == std::string_view::npos) fail(expression, "has a slice without ':'");
+    term.from = parse_bound(slice.substr(0, colon), expression, term.percent);
+    term.to = parse_bound(slice.substr(colon + 1), expression, term.percent);
   }
-  SplitTerm term{.split = match[Split].str(),
-                 .percent = match[FromPercent].matched || match[ToPercent].matched};
-  if (match[From].matched) term.from = parse_number(match[From].str(), expression);
-  if (match[To].matched) term.to = parse_number(match[To].str(), expression);
-  if (match[RoundingName].matched) {
+  if (accept(rest, '(')) {
     if (!term.percent) fail(expression, "gives a rounding without a percentage");
-    term.rounding = parse_rounding(match[RoundingName].str(), expression);
+    term.rounding = parse_rounding(take_until(rest, ')', expression), expression);
   }
+  if (!rest.empty()) fail(expression, "is no split expression");
   const auto beyond = [](const std::optional<int64_t>& bound) {
     return bound && (*bound < -100 || *bound > 100);
   };

@@ -73,6 +73,18 @@ TEST(Resolve, TakesReaderParametersFromTheCard) {
   EXPECT_EQ(resolve({"d", {"a.tsv"}}, {}).kind.options.separator, '\t');
 }
 
+TEST(Resolve, RefusesParametersThatWouldChangeTheRows) {
+  const auto card = [](const std::string& parameter) {
+    return "---\nconfigs:\n- {config_name: x, data_files: a.txt, " + parameter + "}\n---\n";
+  };
+  EXPECT_THAT(error_of({"d", {"a.txt"}, card("sample_by: document")}),
+              HasSubstr("config 'x': sample_by: document: not supported"));
+  EXPECT_THAT(error_of({"d", {"a.txt"}, card("encoding: latin-1")}),
+              HasSubstr("only UTF-8 is read"));
+  EXPECT_EQ(
+      resolve({"d", {"a.txt"}, card("encoding: UTF-8, description: words")}, {}).splits.size(), 1u);
+}
+
 TEST(Resolve, ErrorsListWhatThereIs) {
   const std::string two =
       "---\nconfigs:\n- {config_name: x, data_files: a.csv}\n- {config_name: y, data_files: "

@@ -69,7 +69,8 @@ TEST(SplitExpression, RefusesWhatDatasetsRefuses) {
   for (const char* expression :
        {"", "train[", "train[5]", "train[:5", "train[a:b]", "train-a", "train++test",
         "train[:101%]", "train[-101%:]", "train[:5](closest)", "train[:5%](nearest)",
-        "train[:10%]+test[:10%](pct1_dropremainder)", "train[_:5]", ".train"}) {
+        "train[:10%]+test[:10%](pct1_dropremainder)", "train[_:5]", "train[-_5:]", "train[5:6]x",
+        "train[:5](closest", "train[::2]", ".train"}) {
     EXPECT_THROW(parse_split_expression(expression), DatasetError) << expression;
   }
 }
