@@ -139,8 +139,15 @@ def pip_download(wheel, folder, patient):
             progress(f"{wheel}: {min(bytes_below(folder) // 10**6, wheel.size_mb)} of {wheel.size_mb} MB")
         if pip.returncode != 0:
             log.seek(0)
-            lines = [line.strip() for line in log if line.strip()]
-            raise Failure(f"pip could not download {wheel}: {lines[-1] if lines else 'no message'}")
+            raise Failure(f"pip could not download {wheel}: {reason_in(log.read())}")
+
+
+def reason_in(output):
+    """pip's last words; where it never reached the index, that instead of "no matching distribution"."""
+    if "from versions: none" in output or "Failed to establish a new connection" in output:
+        return "it reached no package index (no network, or a proxy or mirror is missing in pip's configuration)"
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    return lines[-1] if lines else "no message"
 
 
 def fetch(wheel, patient):
