@@ -13,6 +13,7 @@ QK_JOBS=${QK_JOBS:-$(nproc)}
 qk_log=$qk_root/build/set-up.log
 mkdir -p "$qk_root/build"
 . "$qk_root/tools/steps.sh"
+. "$qk_root/tools/stamp.sh"
 
 qk_libraries=(libfmt-dev nlohmann-json3-dev libyaml-cpp-dev libcli11-dev libssl-dev libb2-dev zlib1g-dev libzstd-dev
   libgmock-dev)
@@ -53,38 +54,41 @@ qk_show_apt() {
   esac
 }
 
+# qk_cannot_install REASON [sudo]: names what to run and ends.
 qk_cannot_install() {
-  qk_fail "Missing system packages, and $1. Install them with
+  local as=${2:+sudo }
+  qk_fail "Missing system packages, and $1. To install them$([[ $as ]] || echo ", as root"):
 
-  ${2:-sudo }apt-get install -y --no-install-recommends ${qk_missing[*]}
+  ${as}apt-get update && ${as}apt-get install -y --no-install-recommends ${qk_missing[*]}
 
-and start again. (Where that can't be done: docs/build.md, \"Without network or root\".)"
+Then start again. (Where that can't be done: docs/build.md, \"Without network or root\".)"
 }
 
 qk_install() {
-  local as=()
-  [[ ${QK_INSTALL:-} != no ]] || qk_cannot_install "QK_INSTALL=no forbids to install them"
+  local as=() sudo=
+  ((EUID == 0)) || ! qk_has sudo || sudo=sudo
+  [[ ${QK_INSTALL:-} != no ]] || qk_cannot_install "QK_INSTALL=no says not to install them" $sudo
   qk_has apt-get || qk_fail "Missing: ${qk_missing[*]} (the names are Debian's), and there is no apt-get to install them."
   if ((EUID != 0)); then
-    qk_has sudo || qk_cannot_install "installing them needs root (there is no sudo here)" "su -c / as root: "
+    [[ $sudo ]] || qk_cannot_install "installing them needs root (there is no sudo here)"
     if ! sudo -n true 2>/dev/null; then
-      [[ -t 0 && -t 2 ]] || qk_cannot_install "sudo would ask for a password here"
-      qk_say "sudo asks for your password to install: ${qk_missing[*]}"
-      sudo -v || qk_cannot_install "sudo refused"
+      [[ -t 0 && -t 2 ]] || qk_cannot_install "sudo would ask for a password, but there is no terminal" sudo
+      qk_say "sudo asks for your password, to install ${qk_missing[*]}"
+      sudo -v || qk_cannot_install "sudo refused" sudo
     fi
     as=(sudo -n)
   fi
+  qk_say "installing ${qk_missing[*]}"
   local apt=("${as[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -y -o APT::Status-Fd=1 -o DPkg::Lock::Timeout=600)
   qk_run qk_show_apt "${apt[@]}" update || qk_say "apt-get update failed; trying with the package lists there are"
   qk_run qk_show_apt "${apt[@]}" install --no-install-recommends --no-remove "${qk_missing[@]}" ||
-    qk_cannot_install "apt-get could not install them: $(grep -a '^E: ' "$qk_log" | tail -n 2 | tr '\n' ' ')"
+    qk_cannot_install "apt-get failed: $(grep -a '^E: ' "$qk_log" | tail -n 2 | tr '\n' ' ')" $sudo
 }
 
 qk_step_packages() {
   qk_step "System packages"
   qk_find_missing "$@"
   if ((${#qk_missing[@]})); then
-    qk_say "installing ${qk_missing[*]}"
     qk_install
     qk_end "installed"
   else
@@ -141,13 +145,13 @@ The whole output: $qk_log"
   qk_end
 }
 
-# What the built program depends on beside the sources; the launcher builds again when it changes.
-qk_settings() { printf '%s' "${QK_TORCH:-auto} ${QK_ARROW:-auto} $QK_DEPS ${QK_BUNDLE:-}"; }
-
 # One set-up at a time in a clone; a second one waits.
 qk_lock() {
   qk_has flock || return 0
   exec 9>"$qk_root/build/.lock"
-  flock -n 9 || { echo "Another set-up or build runs in $qk_root; waiting for it." >&2; flock 9; }
+  flock -n 9 || { printf '%s\n' "Another set-up or build runs in $qk_root; waiting for it." >&2; flock 9; }
   : >"$qk_log"
 }
+
+# Before the program runs: it inherits open files, and another set-up may begin.
+qk_unlock() { exec 9>&-; }
