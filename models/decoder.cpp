@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "kernels/attention.h"
 #include "kernels/linear.h"
+#include "kernels/warm_up.h"
 #include "models/loader.h"
 #include "models/tiles.h"
 

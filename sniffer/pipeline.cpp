@@ -103,7 +103,26 @@ class CaptureLoop {
     state_.documents_total = documents_.row_count();
   }
 
+  /// What was captured before an error or a stop is handed to the writer all the same.
   ProgressState run() {
+    try {
+      run_passes();
+    } catch (const Interrupted&) {
+      rows_.finish();
+      throw Interrupted("stopped after {} documents; the same command goes on from there",
+                        state_.documents);
+    } catch (...) {
+      rows_.finish();
+      throw;
+    }
+    rows_.finish();
+    return state_;
+  }
+
+  source::TextFlaws flaws() const { return documents_.flaws(); }
+
+ private:
+  void run_passes() {
     for (int64_t number = 1;; ++number) {
       const Stopwatch waiting;
       const Batch batch = next_batch(documents_, kPassTokensPerThread * at::get_num_threads());
@@ -113,13 +132,8 @@ class CaptureLoop {
       pass(batch);
       log_batch(config_.inference, number, batch, sniffer_.rows_by_document(), state_);
     }
-    rows_.finish();
-    return state_;
   }
 
-  source::TextFlaws flaws() const { return documents_.flaws(); }
-
- private:
   void pass(const Batch& batch) {
     const Stopwatch watch;
     const double waited_before = rows_.seconds_waited();
@@ -174,8 +188,11 @@ RunReport run_sniff(const SniffConfig& config, const RunOptions& options) {
       });
   report.already_finished = writer.found() == saver::Found::Finished;
   if (report.already_finished) return report;
-  if (writer.documents_done() > 0)
-    log::info("resuming: {} documents done", writer.documents_done());
+  if (writer.documents_done() > 0) {
+    const std::optional<int64_t> all = inputs.reader->row_count();
+    log::info("resuming: {}{} documents done", writer.documents_done(),
+              all ? fmt::format(" of {}", *all) : "");
+  }
 
   {
     CaptureLoop loop(config, options, inputs, writer, progress);
