@@ -5,7 +5,6 @@
 #include "base/error.h"
 #include "kernels/attention.h"
 #include "kernels/linear.h"
-#include "kernels/warm_up.h"
 #include "models/loader.h"
 #include "models/tiles.h"
 
@@ -40,6 +39,7 @@ class Decoder::Pass {
     k_ = rows(spec_.key_heads * spec_.head_dim);
     v_ = rows(spec_.key_heads * spec_.head_dim);
     attended_.resize(offsets_.size() - 1);
+    if (spec_.query_temperature) temperature_ = temperatures();
     embed(tokens.ids);
   }
 
@@ -110,12 +110,12 @@ class Decoder::Pass {
       Tensor q = heads(part(q_, tile)), k = heads(part(k_, tile));
       if (layer.rope) {
         const RopeTable& table = tables[tile.document];
-        const Tensor cos = table.cos.narrow(0, tile.position, tile.tokens);
-        const Tensor sin = table.sin.narrow(0, tile.position, tile.tokens);
+        const Tensor cos = part_of_document(table.cos, tile);
+        const Tensor sin = part_of_document(table.sin, tile);
         if (w[Role::QProj].defined()) kernels::rotate_(q, cos, sin, spec_.rotary_layout);
         if (w[Role::KProj].defined()) kernels::rotate_(k, cos, sin, spec_.rotary_layout);
       }
-      if (spec_.query_temperature) q.mul_(temperature(tile));
+      if (spec_.query_temperature) q.mul_(part_of_document(temperature_, tile));
     });
   }
 
@@ -175,19 +175,22 @@ class Decoder::Pass {
     return kernels::rms_norm(x, weight, spec_.norm_eps, spec_.norm);
   }
 
-  /// [T, 1, 1], rounded to the model dtype.
-  Tensor temperature(const Tile& tile) const {
+  /// The factor of queries by position, [longest document, 1, 1], rounded to the model dtype.
+  Tensor temperatures() const {
+    int64_t longest = 0;
+    for (size_t d = 0; d < attended_.size(); ++d) longest = std::max(longest, length(d));
     const QueryTemperature& t = *spec_.query_temperature;
-    const auto options = at::TensorOptions(at::kFloat).device(options_.device);
-    const Tensor positions =
-        at::arange(tile.position, tile.position + tile.tokens, options.dtype(at::kLong));
-    const Tensor scale =
-        positions.div(t.original_max_positions).floor_().add_(1).log_().mul_(t.beta).add_(1);
-    return scale.to(options_.dtype).view({-1, 1, 1});
+    const Tensor steps =
+        at::arange(longest, at::kLong).div(t.original_max_positions).floor_().add_(1);
+    const Tensor scale = on_this_thread(steps, at::log_out).mul_(t.beta).add_(1);
+    return scale.to(options_.dtype).to(options_.device).view({-1, 1, 1});
   }
 
   int64_t length(size_t document) const { return offsets_[document + 1] - offsets_[document]; }
   Tensor heads(const Tensor& x) const { return x.view({x.size(0), -1, spec_.head_dim}); }
+  static Tensor part_of_document(const Tensor& x, const Tile& tile) {
+    return x.narrow(0, tile.position, tile.tokens);
+  }
   static Tensor part(const Tensor& x, const Tile& tile) {
     return x.narrow(0, tile.begin, tile.tokens);
   }
@@ -201,6 +204,7 @@ class Decoder::Pass {
   const std::vector<Tile> tiles_;
   Tensor residual_;               // [N, hidden]
   Tensor q_, k_, v_;              // [N, heads * head_dim]
+  Tensor temperature_;            // by position, where the family has one
   std::vector<Tensor> attended_;  // per document [tokens, query_heads * head_dim]
 };
 

@@ -252,6 +252,18 @@ at::Tensor rope_frequencies(const Rope& rope, int64_t length) {
   throw InternalError("rope type {}", static_cast<int>(rope.type));
 }
 
+at::Tensor on_this_thread(const at::Tensor& x,
+                          at::Tensor& (*function)(at::Tensor&, const at::Tensor&)) {
+  constexpr int64_t kPiece = 1024;  // ATen gives a second thread work from 2048 elements on
+  at::Tensor result = at::empty_like(x);
+  const at::Tensor from = x.view(-1), to = result.view(-1);
+  for (int64_t begin = 0; begin < x.numel(); begin += kPiece) {
+    at::Tensor piece = to.slice(0, begin, begin + kPiece);
+    function(piece, from.slice(0, begin, begin + kPiece));
+  }
+  return result;
+}
+
 RopeTables::RopeTables(std::vector<Rope> ropes, at::ScalarType dtype, at::Device device)
     : ropes_(std::move(ropes)), dtype_(dtype), device_(device) {}
 
@@ -270,7 +282,8 @@ RopeTable RopeTables::at(size_t index, int64_t length) {
   const auto finish = [&](const at::Tensor& x) {
     return x.mul(rope.attention_factor).to(dtype_).to(device_);
   };
-  const RopeTable fresh{finish(angles.cos()), finish(angles.sin())};
+  const RopeTable fresh{finish(on_this_thread(angles, at::cos_out)),
+                        finish(on_this_thread(angles, at::sin_out))};
   if (!stretched) table = fresh;
   return fresh;
 }
