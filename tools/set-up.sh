@@ -34,7 +34,7 @@ qk_find_missing() {
   qk_has cmake || qk_missing+=(cmake)
   qk_has ninja || qk_missing+=(ninja-build)
   qk_has python3 || qk_missing+=(python3)
-  if ! python3 -m pip --version &>/dev/null && ! qk_has pip3 && ! qk_has pip; then qk_missing+=(python3-pip); fi
+  if ! qk_has pip3 && ! qk_has pip && ! python3 -m pip --version &>/dev/null; then qk_missing+=(python3-pip); fi
   local wanted=("$@") package
   if [[ -z ${QK_BUNDLE:-} ]]; then
     wanted+=("${qk_libraries[@]}")
