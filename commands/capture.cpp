@@ -1,0 +1,76 @@
+#include <fmt/format.h>
+
+#include <atomic>
+#include <csignal>
+#include <memory>
+
+#include "base/log.h"
+#include "commands/commands.h"
+#include "sniffer/pipeline.h"
+
+namespace qk::commands {
+namespace {
+
+std::atomic<bool> stop_requested{false};
+
+/// The first signal stops at the next layer and keeps what was captured; the second ends the
+/// process at once.
+void on_signal(int signal) {
+  if (stop_requested.exchange(true)) {
+    std::signal(signal, SIG_DFL);
+    std::raise(signal);
+  }
+}
+
+struct Arguments {
+  ConfigArguments config;
+  bool print_config = false, config_reference = false, quiet = false, replace = false;
+};
+
+void capture(const Arguments& arguments) {
+  const sniffer::SniffConfig config = arguments.config.load();
+  if (arguments.print_config) {
+    fmt::print("{}", sniffer::print_config(config));
+    return;
+  }
+  if (arguments.quiet) log::set_level(log::Level::Warn);
+  if (config.inference.debug_logging) log::set_level(log::Level::Debug);
+  std::signal(SIGINT, on_signal);
+  std::signal(SIGTERM, on_signal);
+  const sniffer::RunReport report = run_sniff(config, {.replace = arguments.replace,
+                                                       .quiet = arguments.quiet,
+                                                       .version = QK_VERSION,
+                                                       .stop = &stop_requested});
+  if (!arguments.quiet) fmt::print(stderr, "{}", summary(report, config.output.data_root));
+}
+
+}  // namespace
+
+void add_capture(CLI::App& program) {
+  const auto arguments = std::make_shared<Arguments>();
+  add_config_options(program, arguments->config);
+  program.add_flag("--replace", arguments->replace,
+                   "Start anew where output.data_root holds another capture");
+  program.add_flag("--quiet", arguments->quiet,
+                   "No progress, no summary; warnings and errors only");
+  program.add_flag("--print-config", arguments->print_config,
+                   "Print the effective config as YAML and stop");
+  program.add_flag("--config-reference", arguments->config_reference,
+                   "Print docs/config.md and stop");
+  const CLI::App* command =
+      program
+          .add_subcommand("capture",
+                          "Run a model over a dataset and keep queries and keys (the default)")
+          ->fallthrough();
+  program.final_callback([&program, command, arguments] {
+    if (program.get_subcommands().empty() || *command) {
+      if (arguments->config_reference) {
+        fmt::print("{}", sniffer::config_reference());
+      } else {
+        capture(*arguments);
+      }
+    }
+  });
+}
+
+}  // namespace qk::commands

@@ -1,0 +1,25 @@
+#include "commands/commands.h"
+
+#include "base/error.h"
+
+namespace qk::commands {
+
+sniffer::SniffConfig ConfigArguments::load() const {
+  if (file.empty()) throw ConfigError("--config FILE is missing; see sniff-qk --help");
+  return sniffer::load_config(file, overrides);
+}
+
+void add_config_options(CLI::App& app, ConfigArguments& arguments) {
+  app.add_option("--config", arguments.file, "YAML file that describes the run")->type_name("FILE");
+  app.add_option("--set", arguments.overrides,
+                 "Override one key of the config; the value is YAML. May be repeated")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+}
+
+void add_all(CLI::App& program) {
+  add_capture(program);
+  program.require_subcommand(0, 1);
+}
+
+}  // namespace qk::commands
