@@ -157,6 +157,20 @@ void refuse_changed_card(const DataRootPaths& paths, const FinishedCapture& fini
       file.string());
 }
 
+void refuse_incomplete(const DataRootPaths& paths, const FinishedCapture& finished) {
+  for (const FileFacts& file : finished.files) {
+    std::error_code error;
+    const uintmax_t bytes = fs::file_size(paths.root / file.name, error);
+    if (!error && bytes == file.bytes) continue;
+    throw OutputError(
+        "{}: {}, though the capture there was complete. --replace captures anew; `sniff-qk verify "
+        "{}` tells what else is damaged.",
+        (paths.root / file.name).string(),
+        error ? "is missing" : fmt::format("has {} bytes instead of {}", bytes, file.bytes),
+        paths.root.string());
+  }
+}
+
 void remove_unfinished(const DataRootPaths& paths) {
   fs::remove_all(paths.staging());
   for (const fs::directory_entry& entry : fs::directory_iterator(paths.work())) {

@@ -42,6 +42,10 @@ void refuse_foreign_files(const DataRootPaths& paths, const FinishedCapture* fin
 /// capture wrote may be replaced. Looks at the card only; data files are compared by `verify`.
 void refuse_changed_card(const DataRootPaths& paths, const FinishedCapture& finished);
 
+/// Throws OutputError when a file of the finished capture is missing or has another size. What is
+/// in the files is compared by `verify`.
+void refuse_incomplete(const DataRootPaths& paths, const FinishedCapture& finished);
+
 /// Removes an unfinished capture: its rows, staged files and identity.
 void remove_unfinished(const DataRootPaths& paths);
 

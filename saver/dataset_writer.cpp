@@ -188,13 +188,14 @@ void DatasetWriter::State::decide() {
   const bool same = unfinished && unfinished->identity == identity;
   if (same && (!options.replace || unfinished->replaces)) return resume();
   if (options.replace) return start_anew();
-  if (unfinished) {
+  if (unfinished && holds_documents(paths.work())) {
     throw OutputError(
         "{}: holds an unfinished capture with other settings. Restore them to go on with it, use "
         "--replace "
         "to drop it and start anew, or choose another output.data_root. Different:{}",
         paths.root.string(), differences(unfinished->identity, identity));
   }
+  if (unfinished) remove_unfinished(paths);  // stopped before anything was captured
   if (!finished) return start_anew();
   if (finished->identity != identity) {
     throw OutputError(
@@ -202,6 +203,7 @@ void DatasetWriter::State::decide() {
         "output.data_root. Different:{}",
         paths.root.string(), differences(finished->identity, identity));
   }
+  refuse_incomplete(paths, *finished);
   found = Found::Finished;
   totals.documents = finished->summary.documents;
   totals.tokens = finished->summary.tokens;

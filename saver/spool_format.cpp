@@ -66,6 +66,11 @@ uint64_t SpoolShape::head_bytes() const {
   return sizeof(RecordHeader) + heads.size() * sizeof(uint32_t);
 }
 
+bool is_whole(const RecordHeader& header, uint64_t bytes) {
+  return header.magic == kMagic && header.version == kVersion &&
+         header.record_bytes >= sizeof(RecordHeader) && header.record_bytes <= bytes;
+}
+
 void Record::place(const SpoolShape& shape) {
   uint64_t at = shape.head_bytes();
   documents_at = at;

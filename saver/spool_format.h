@@ -44,6 +44,9 @@ struct RecordHeader {
   uint64_t head_sum;  ///< of the header with head_sum 0, and the rows per group
 };
 
+/// Is this a header of this version, of a record that fits into `bytes`?
+bool is_whole(const RecordHeader& header, uint64_t bytes);
+
 /// Where the parts of one record are, in bytes from its start.
 struct Record {
   struct Group {

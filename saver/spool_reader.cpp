@@ -192,6 +192,22 @@ RecoveredSpool recover_spool(const fs::path& folder, const SpoolShape& shape) {
   return Recovery(folder, shape).run();
 }
 
+bool holds_documents(const fs::path& folder) {
+  for (size_t segment = 0; fs::exists(segment_file(folder, segment)); ++segment) {
+    const fs::path file = segment_file(folder, segment);
+    const Fd fd = open_fd(file, O_RDONLY);
+    const uint64_t size = size_of(fd, file);
+    for (uint64_t at = 0; at + sizeof(RecordHeader) <= size;) {
+      RecordHeader header;
+      read_fully(fd, {{&header, sizeof header}}, at, file);
+      if (!is_whole(header, size - at)) return false;
+      if (header.documents > 0) return true;
+      at += header.record_bytes;
+    }
+  }
+  return false;
+}
+
 SpoolCursor::SpoolCursor(fs::path folder, std::vector<uint64_t> segments, const SpoolShape& shape)
     : folder_(std::move(folder)), segments_(std::move(segments)), shape_(shape) {}
 

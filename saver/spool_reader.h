@@ -23,6 +23,9 @@ struct RecoveredSpool {
 /// empty spool.
 RecoveredSpool recover_spool(const std::filesystem::path& folder, const SpoolShape& shape);
 
+/// Does any capture's spool in the folder have a document? Looks at the records' headers only.
+bool holds_documents(const std::filesystem::path& folder);
+
 /// Walks over the records of a checked spool.
 class SpoolCursor {
  public:

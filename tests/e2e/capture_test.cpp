@@ -75,6 +75,23 @@ TEST_F(Capture, RunAgainWithAnotherBatchSizeHasNothingToDo) {
   EXPECT_THAT(again.err, HasSubstr("nothing to do"));
 }
 
+TEST_F(Capture, RunAgainNamesAFileThatIsMissingOrCut) {
+  ASSERT_EQ(run(tiny()).exit_code, 0);
+  const fs::path file = path("data/tiny/l00h00q/data.parquet");
+  fs::resize_file(file, fs::file_size(file) - 1);
+  const auto expect_refusal = [&] {
+    const Outcome outcome = run(tiny());
+    EXPECT_EQ(outcome.exit_code, 6);
+    EXPECT_THAT(outcome.err, HasSubstr("l00h00q/data.parquet"));
+    EXPECT_THAT(outcome.err, HasSubstr("--replace"));
+  };
+  expect_refusal();
+  fs::remove(file);
+  expect_refusal();
+  EXPECT_EQ(run(with_flag(tiny(), "--replace")).exit_code, 0);
+  EXPECT_TRUE(fs::exists(file));
+}
+
 TEST_F(Capture, DataRootMayBeAnAbsoluteNestedPathOrALink) {
   ASSERT_EQ(run(tiny()).exit_code, 0);
   const Hashes expected = captured_files(path("data/tiny"));

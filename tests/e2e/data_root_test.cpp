@@ -90,5 +90,13 @@ TEST_F(DataRoot, RefusesASecondRunAtTheSameTime) {
   EXPECT_EQ(first.wait().exit_code, 0);
 }
 
+TEST_F(DataRoot, IsFreeForAnotherConfigWhenNothingWasCapturedYet) {
+  write("nulls.jsonl", "{\"text\": \"a\"}\n{\"text\": null}\n");
+  const Outcome failed = run(tiny({"dataset.path=nulls.jsonl"}));
+  ASSERT_EQ(failed.exit_code, 7);
+  const Outcome corrected = run(tiny({"dataset.path=nulls.jsonl", "dataset.on_bad_text=skip"}));
+  EXPECT_EQ(corrected.exit_code, 0) << corrected.err;
+}
+
 }  // namespace
 }  // namespace qk::e2e

@@ -148,6 +148,38 @@ TEST(Resume, OtherSettingsAreListed) {
   }
 }
 
+TEST(Resume, ACaptureWithoutAnyDocumentGivesWayToOtherSettings) {
+  const Synthetic capture;
+  RunFacts other = facts();
+  other.identity["capture.sampler.type"] = "uniform";
+  const fs::path root = fresh_folder();
+  {
+    DatasetWriter writer(options(root), capture.layout, facts());
+    CapturedBatch part = capture.batch(0, 2);
+    part.documents.clear();
+    writer.append(part);
+  }
+  {
+    DatasetWriter writer(options(root), capture.layout, other);
+    EXPECT_EQ(writer.found(), Found::Nothing);
+    append_all(writer, capture, 0, 3);
+    writer.close();
+  }
+  const DatasetWriter again(options(root), capture.layout, other);
+  EXPECT_EQ(again.found(), Found::Finished);
+}
+
+TEST(Resume, AFinishedCaptureThatLostAFileIsNotComplete) {
+  const Synthetic capture;
+  const fs::path root = fresh_folder();
+  run(capture, options(root));
+  fs::resize_file(root / "l00h01q/data.parquet", 100);
+  const std::string message =
+      message_of<OutputError>([&] { DatasetWriter(options(root), capture.layout, facts()); });
+  EXPECT_THAT(message, HasSubstr("l00h01q/data.parquet: has 100 bytes instead of"));
+  EXPECT_THAT(message, HasSubstr("sniff-qk verify"));
+}
+
 TEST(Resume, AnotherLayoutIsAnotherCapture) {
   const Synthetic capture, wider(VectorType::BFloat16, false, 16);
   const fs::path root = fresh_folder();
