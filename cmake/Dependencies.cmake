@@ -2,7 +2,7 @@
 # at once. What the folders link:
 #
 #   fmt::fmt  nlohmann_json::nlohmann_json  OpenSSL::Crypto  Threads::Threads  GTest::gtest_main  GTest::gmock
-#   qk_yaml  qk_cli11  qk_b2  qk_zlib  qk_zstd  qk_torch  qk_arrow
+#   qk_yaml  qk_cli11  qk_b2  qk_zlib  qk_zstd  qk_torch  qk_arrow  CURL::libcurl (not with a bundle)
 #
 # Where libtorch and Arrow come from: QK_TORCH and QK_ARROW (folders of an installed Python package, or a prefix with
 # include/ and lib/), else what tools/setup chose (QK_DEPS/chosen.cmake), else QK_DEPS/torch and QK_DEPS/arrow, which
@@ -91,6 +91,12 @@ else()
     qk_say_found(OpenSSL "${OPENSSL_VERSION}" "${OPENSSL_CRYPTO_LIBRARY}")
   else()
     qk_say_missing(OpenSSL libssl-dev)
+  endif()
+  find_package(CURL 7.81 QUIET)
+  if(CURL_FOUND)
+    qk_say_found(libcurl "${CURL_VERSION_STRING}" "${CURL_LIBRARIES}")
+  else()
+    qk_say_missing(libcurl libcurl4-openssl-dev)
   endif()
   qk_header_and_library(qk_b2 libb2-dev blake2.h b2)
   qk_header_and_library(qk_zlib zlib1g-dev zlib.h z)

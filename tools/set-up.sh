@@ -16,7 +16,7 @@ mkdir -p "$qk_root/build"
 . "$qk_root/tools/stamp.sh"
 
 qk_libraries=(libfmt-dev nlohmann-json3-dev libyaml-cpp-dev libcli11-dev libssl-dev libb2-dev zlib1g-dev libzstd-dev
-  libgmock-dev)
+  libcurl4-openssl-dev libgmock-dev)
 
 qk_has() { command -v "$1" >/dev/null; }
 
