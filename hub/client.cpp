@@ -111,7 +111,7 @@ HttpResponse Client::send_with_retries(const HttpRequest& request, bool retry) {
       problem = fmt::format("{}: the Hub answered {}", printable(request.url), response.status);
     } catch (const TransportError& error) {
       if (delivered) throw;
-      if (last || !error.retryable()) throw HubError("{}", error.what());
+      if (last || !error.retryable()) throw UnreachableError("{}", error.what());
       problem = error.what();
     }
     if (seconds > 8) log::info("{}; next try in {:.0f} s", problem, seconds);
@@ -144,8 +144,7 @@ HttpResponse Client::follow(HttpRequest request, const SendOptions& options) {
 
 HttpResponse Client::send(HttpRequest request, const SendOptions& options) {
   if (settings_.offline) {
-    throw HubError("{}: not asked for, because HF_HUB_OFFLINE is set; unset it to use the network",
-                   printable(request.url));
+    throw UnreachableError("HF_HUB_OFFLINE is set; unset it to ask {}", printable(request.url));
   }
   return follow(std::move(request), options);
 }

@@ -4,7 +4,6 @@
 #include <cctype>
 #include <nlohmann/json.hpp>
 
-#include "base/error.h"
 #include "hub/url.h"
 
 namespace qk::hub {
@@ -118,6 +117,9 @@ void throw_refused(const HttpResponse& response, const std::string& url, const S
       throw HubError("{}: the Hub forbids it: {}. The token needs the right to do this: {}",
                      subject.repo, said, where);
     default:
+      if (response.status >= 500 || response.status == 429)
+        throw UnreachableError("the Hub answered {} to each try; wait a while: {}: {}",
+                               response.status, said.empty() ? "no message" : said, where);
       throw HubError("{}: the Hub answered {}: {}: {}", subject.repo, response.status,
                      said.empty() ? "no message" : said, where);
   }

@@ -2,9 +2,16 @@
 /// What an answer other than success means, and how it is told to the user.
 #include <string>
 
+#include "base/error.h"
 #include "hub/http.h"
 
 namespace qk::hub {
+
+/// The Hub can't be asked now: no network, offline, server errors to the end. What is in the cache
+/// may still do.
+struct UnreachableError : HubError {
+  using HubError::HubError;
+};
 
 enum class Refusal {
   RevisionMissing,
