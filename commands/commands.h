@@ -24,5 +24,6 @@ void add_config_options(CLI::App& app, ConfigArguments& arguments);
 void add_all(CLI::App& program);
 
 void add_capture(CLI::App& program);
+void add_verify(CLI::App& program);
 
 }  // namespace qk::commands

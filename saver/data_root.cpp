@@ -64,25 +64,6 @@ std::set<std::string> names_of(const std::vector<FileFacts>& files) {
   return names;
 }
 
-/// Names that don't belong to a capture, relative to root.
-std::vector<std::string> foreign_names(const fs::path& root, const std::set<std::string>& ours) {
-  std::vector<std::string> foreign;
-  for (const fs::directory_entry& entry : fs::directory_iterator(root)) {
-    const std::string name = entry.path().filename().string();
-    if (name == ".sniff" && entry.is_directory()) continue;
-    if (!is_config_folder(name) || !entry.is_directory()) {
-      if (!ours.contains(name)) foreign.push_back(name);
-      continue;
-    }
-    for (const fs::directory_entry& inner : fs::directory_iterator(entry.path())) {
-      const std::string path = name + "/" + inner.path().filename().string();
-      if (!ours.contains(path)) foreign.push_back(path);
-    }
-  }
-  std::sort(foreign.begin(), foreign.end());
-  return foreign;
-}
-
 void move_staged_files(const DataRootPaths& paths, const std::vector<std::string>& names) {
   for (const std::string& name : names) {
     const fs::path staged = paths.staging() / name;
@@ -129,13 +110,32 @@ DataRootLock::~DataRootLock() {
   ::rmdir(paths_.work().c_str());
 }
 
-void refuse_foreign_files(const DataRootPaths& paths, const FinishedCapture* finished) {
+std::vector<std::string> foreign_files(const DataRootPaths& paths,
+                                       const FinishedCapture* finished) {
   std::set<std::string> ours;
   if (finished != nullptr) {
     ours = names_of(finished->files);
     ours.insert("run.json");
   }
-  const std::vector<std::string> foreign = foreign_names(paths.root, ours);
+  std::vector<std::string> foreign;
+  for (const fs::directory_entry& entry : fs::directory_iterator(paths.root)) {
+    const std::string name = entry.path().filename().string();
+    if (name == ".sniff" && entry.is_directory()) continue;
+    if (!is_config_folder(name) || !entry.is_directory()) {
+      if (!ours.contains(name)) foreign.push_back(name);
+      continue;
+    }
+    for (const fs::directory_entry& inner : fs::directory_iterator(entry.path())) {
+      const std::string path = name + "/" + inner.path().filename().string();
+      if (!ours.contains(path)) foreign.push_back(path);
+    }
+  }
+  std::sort(foreign.begin(), foreign.end());
+  return foreign;
+}
+
+void refuse_foreign_files(const DataRootPaths& paths, const FinishedCapture* finished) {
+  const std::vector<std::string> foreign = foreign_files(paths, finished);
   if (foreign.empty()) return;
   const size_t shown = std::min(foreign.size(), kNamesShown);
   const std::string more =

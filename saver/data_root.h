@@ -34,6 +34,9 @@ class DataRootLock {
   Fd fd_;
 };
 
+/// Names in data_root, relative to it, that neither `finished` nor an unfinished capture wrote.
+std::vector<std::string> foreign_files(const DataRootPaths& paths, const FinishedCapture* finished);
+
 /// Throws OutputError when data_root has files that neither `finished` nor an unfinished capture
 /// wrote.
 void refuse_foreign_files(const DataRootPaths& paths, const FinishedCapture* finished);

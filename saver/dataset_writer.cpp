@@ -254,12 +254,17 @@ WriteSummary DatasetWriter::State::close() {
   const Clock::time_point start = Clock::now();
   check_free_space(paths.root, most_final_bytes(layout, totals));
 
-  FinishedCapture capture{.identity = identity, .layout = layout, .summary = {}, .files = {}};
+  FinishedCapture capture{.identity = identity,
+                          .layout = layout,
+                          .summary = {},
+                          .files = {},
+                          .config_yaml = facts.config_yaml,
+                          .rows_per_bucket = {totals.buckets.begin(), totals.buckets.end()}};
   capture.files = write_final_files(capture);
   capture.summary.seconds_finalizing = seconds_since(start);
   const Timings timings{.capture_seconds = std::chrono::duration<double>(start - opened).count(),
                         .final_pass_seconds = capture.summary.seconds_finalizing};
-  write_staged(paths.staging(), "run.json", finished_json(capture, facts, totals, timings));
+  write_staged(paths.staging(), "run.json", finished_json(capture, facts, timings));
 
   spool->forget_unsynced();
   publish(paths, capture.files, finished ? &*finished : nullptr);

@@ -15,18 +15,6 @@ namespace {
 constexpr const char* kName = "examples.parquet";
 constexpr int64_t kGroupRows = 64 << 10;
 
-std::shared_ptr<arrow::Schema> examples_schema() {
-  return arrow::schema({
-      arrow::field("index", arrow::int64(), false),
-      arrow::field("example_id", arrow::int32(), false),
-      arrow::field("full_id", arrow::int64(), false),
-      arrow::field("source_id", arrow::utf8(), false),
-      arrow::field("tokens", arrow::int64(), false),
-      arrow::field("truncated", arrow::boolean(), false),
-      arrow::field("rows", arrow::int64(), false),
-  });
-}
-
 class ExamplesFile {
  public:
   explicit ExamplesFile(const std::filesystem::path& file)
@@ -82,6 +70,18 @@ class ExamplesFile {
 };
 
 }  // namespace
+
+std::shared_ptr<arrow::Schema> examples_schema() {
+  return arrow::schema({
+      arrow::field("index", arrow::int64(), false),
+      arrow::field("example_id", arrow::int32(), false),
+      arrow::field("full_id", arrow::int64(), false),
+      arrow::field("source_id", arrow::utf8(), false),
+      arrow::field("tokens", arrow::int64(), false),
+      arrow::field("truncated", arrow::boolean(), false),
+      arrow::field("rows", arrow::int64(), false),
+  });
+}
 
 FileFacts write_examples(SpoolCursor cursor, const std::filesystem::path& folder) {
   return with_parquet([&] {

@@ -171,14 +171,14 @@ std::string unfinished_json(const UnfinishedCapture& capture) {
 }
 
 std::string finished_json(const FinishedCapture& capture, const RunFacts& facts,
-                          const CaptureTotals& totals, const Timings& timings) {
+                          const Timings& timings) {
   Json files = Json::array();
   for (const FileFacts& file : capture.files) {
     files.push_back(
         {{"name", file.name}, {"rows", file.rows}, {"bytes", file.bytes}, {"sha256", file.sha256}});
   }
   Json buckets = Json::object();
-  for (const auto& [bucket, rows] : totals.buckets) buckets[std::to_string(bucket)] = rows;
+  for (const auto& [bucket, rows] : capture.rows_per_bucket) buckets[std::to_string(bucket)] = rows;
   Json card_facts = Json::object();
   for (const auto& [label, value] : facts.card_facts) card_facts[label] = value;
   return to_text({{"format", kFormat},
@@ -187,7 +187,7 @@ std::string finished_json(const FinishedCapture& capture, const RunFacts& facts,
                   {"dataset", facts.dataset_path},
                   {"split", facts.dataset_split},
                   {"facts", card_facts},
-                  {"config", facts.config_yaml},
+                  {"config", capture.config_yaml},
                   {"identity", capture.identity},
                   {"layout", to_json(capture.layout)},
                   {"counts", to_json(capture.summary)},
@@ -210,7 +210,12 @@ std::optional<FinishedCapture> read_finished(const fs::path& file) {
     FinishedCapture capture{.identity = json.at("identity"),
                             .layout = layout_from(json.at("layout")),
                             .summary = summary_from(json.at("counts")),
-                            .files = {}};
+                            .files = {},
+                            .config_yaml = json.at("config"),
+                            .rows_per_bucket = {}};
+    for (const auto& [bucket, rows] : json.at("rows_per_bucket").items()) {
+      capture.rows_per_bucket[std::stoll(bucket)] = rows;
+    }
     for (const Json& item : json.at("files")) {
       capture.files.push_back({.name = item.at("name"),
                                .rows = item.at("rows"),

@@ -31,7 +31,9 @@ struct FinishedCapture {
   Identity identity;
   CaptureLayout layout;
   WriteSummary summary;
-  std::vector<FileFacts> files;  ///< all but run.json
+  std::vector<FileFacts> files;                ///< all but run.json
+  std::string config_yaml;                     ///< effective config of the run
+  std::map<int64_t, int64_t> rows_per_bucket;  ///< over all heads
 
   const FileFacts* find(const std::string& name) const;
 };
@@ -42,7 +44,7 @@ struct Timings {
 
 std::string unfinished_json(const UnfinishedCapture& capture);
 std::string finished_json(const FinishedCapture& capture, const RunFacts& facts,
-                          const CaptureTotals& totals, const Timings& timings);
+                          const Timings& timings);
 
 /// nullopt: no such file. Throws OutputError when it can't be read as one of ours.
 std::optional<UnfinishedCapture> read_unfinished(const std::filesystem::path& file);
