@@ -1,6 +1,8 @@
 #pragma once
 /// The subcommands: arguments -> a call of the library. One file each, listed in commands.cpp.
 #include <CLI/CLI.hpp>
+#include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -24,6 +26,12 @@ void add_config_options(CLI::App& app, ConfigArguments& arguments);
 void add_all(CLI::App& program);
 
 void add_capture(CLI::App& program);
+void add_inspect(CLI::App& program);
+void add_plan(CLI::App& program);
+void add_report(CLI::App& program);
 void add_verify(CLI::App& program);
+
+/// Redraws "reading 12/300" on a terminal's stderr, and removes it at the end; elsewhere silent.
+std::function<void(int64_t done, int64_t all)> show_heads_done(std::string what);
 
 }  // namespace qk::commands
