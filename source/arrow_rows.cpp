@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "source/batch_rows.h"
 #include "source/byte_reader.h"
+#include "source/remote_file.h"
 
 namespace qk::source {
 namespace {
@@ -85,9 +86,14 @@ std::unique_ptr<RowReader> open_compressed(const DataFile& file, const Columns& 
                                            [bytes] { return bytes->progress(); });
 }
 
-std::unique_ptr<RowReader> open_mapped(const DataFile& file, const Columns& columns) {
-  const auto input =
-      check(arrow::io::MemoryMappedFile::Open(file.path.string(), arrow::io::FileMode::READ), file);
+std::shared_ptr<arrow::io::RandomAccessFile> open_unread(const DataFile& file) {
+  if (file.remote) return open_remote(file.remote);
+  return check(arrow::io::MemoryMappedFile::Open(file.path.string(), arrow::io::FileMode::READ),
+               file);
+}
+
+std::unique_ptr<RowReader> open_uncompressed(const DataFile& file, const Columns& columns) {
+  const auto input = open_unread(file);
   const int64_t size = check(input->GetSize(), file);
   if (size == 0) throw DatasetError("{}: empty, not an Arrow file", file.name);
   const auto start = check(input->ReadAt(0, kFilePreambleBytes), file);
@@ -103,7 +109,7 @@ std::unique_ptr<RowReader> open_mapped(const DataFile& file, const Columns& colu
 }  // namespace
 
 std::unique_ptr<RowReader> open_arrow_rows(const DataFile& file, const Columns& columns) {
-  return compression_of(file) == Compression::None ? open_mapped(file, columns)
+  return compression_of(file) == Compression::None ? open_uncompressed(file, columns)
                                                    : open_compressed(file, columns);
 }
 

@@ -13,6 +13,8 @@
 #include <memory>
 #include <system_error>
 
+#include "source/remote_file.h"
+
 namespace qk::source {
 namespace {
 
@@ -43,7 +45,8 @@ arrow::Compression::type arrow_codec(Compression compression) {
   return arrow::Compression::UNCOMPRESSED;
 }
 
-std::shared_ptr<arrow::io::ReadableFile> open_raw(const DataFile& file) {
+std::shared_ptr<arrow::io::RandomAccessFile> open_raw(const DataFile& file) {
+  if (file.remote) return open_remote(file.remote);
   return check(arrow::io::ReadableFile::Open(file.path.string()), file);
 }
 

@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "source/byte_source.h"
 #include "source/example_id.h"
 #include "source/file_format.h"
 
@@ -17,6 +18,7 @@ struct DataFile {
   std::filesystem::path path;  ///< where it lies
   std::string name;            ///< how messages call it
   FileKind kind;
+  std::shared_ptr<ByteSource> remote = {};  ///< the bytes, when the path leads nowhere on this disk
 };
 
 /// The columns that are wanted. The others are not decoded where the format allows it.

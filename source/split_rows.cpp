@@ -8,6 +8,7 @@ namespace qk::source {
 namespace {
 
 int64_t size_of(const DataFile& file) {
+  if (file.remote) return file.remote->bytes();
   std::error_code error;
   const auto size = std::filesystem::file_size(file.path, error);
   return error ? 0 : static_cast<int64_t>(size);
