@@ -26,6 +26,7 @@ void add_config_options(CLI::App& app, ConfigArguments& arguments);
 void add_all(CLI::App& program);
 
 void add_capture(CLI::App& program);
+void add_download(CLI::App& program);
 void add_inspect(CLI::App& program);
 void add_plan(CLI::App& program);
 void add_report(CLI::App& program);

@@ -180,7 +180,7 @@ RunReport run_sniff(const SniffConfig& config, const RunOptions& options) {
   RunReport report;
   if (config.inference.threads) at::set_num_threads(static_cast<int>(*config.inference.threads));
 
-  const Inputs inputs = open_inputs(config);
+  const Inputs inputs = open_inputs(config, options.stop);
   Progress progress(options.quiet);
   saver::DatasetWriter writer =
       open_writer(config, options, inputs, [&](int64_t done, int64_t all) {

@@ -89,15 +89,6 @@ at::Device choose_device(const ModelConfig& model) {
   return wanted == "auto" ? at::Device(at::kCUDA, 0) : at::Device(wanted);
 }
 
-fs::path local_folder(const std::string& name, const std::string& key) {
-  if (fs::is_directory(name)) return name;
-  throw ConfigError(
-      "{}: '{}' is no folder here (looked in {}). Models and tokenizers are read from local "
-      "folders; fetch it first, for "
-      "example with `hf download {} --local-dir DIR`, and give DIR",
-      key, name, fs::current_path().string(), name);
-}
-
 std::map<std::string, std::string> run_identity(const SniffConfig& config,
                                                 const fs::path& model_folder,
                                                 const fs::path& tokenizer_folder) {

@@ -16,10 +16,6 @@ at::ScalarType scalar_type(WeightType type);
 /// the CPU. Throws ConfigError when the device isn't there.
 at::Device choose_device(const ModelConfig& model);
 
-/// model.name or tokenizer.name as a local folder. Throws ConfigError naming the key when it isn't
-/// one.
-std::filesystem::path local_folder(const std::string& name, const std::string& key);
-
 /// Everything that decides the rows, for a later run that wants to continue: the config's sections
 /// but for output and what only changes speed, and fingerprints of the files of model and
 /// tokenizer.

@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 
+#include "sniffer/pipeline_hub.h"
 #include "sniffer/pipeline_model.h"
 
 namespace qk::sniffer {
@@ -20,13 +21,13 @@ source::DatasetSpec dataset_spec(const DatasetConfig& config) {
 }
 
 std::vector<std::pair<std::string, std::string>> card_facts(const SniffConfig& config,
-                                                            const models::ModelDescription& model) {
+                                                            const Inputs& inputs) {
   const CaptureConfig& capture = config.capture;
   const char* samplers[] = {"log_uniform", "uniform", "all"};
   std::vector<std::pair<std::string, std::string>> facts = {
       {"model", config.model.name},
       {"model_revision", config.model.revision.value_or("")},
-      {"model_type", model.model_type},
+      {"model_type", inputs.model.model_type},
       {"source_dataset", config.dataset.path},
       {"dataset_name", config.dataset.name.value_or("")},
       {"dataset_split", config.dataset.split},
@@ -40,25 +41,41 @@ std::vector<std::pair<std::string, std::string>> card_facts(const SniffConfig& c
       {"dataset_repo", config.output.hf_repo_id.value_or("")},
       {"dataset_branch", config.output.hf_branch.value_or("")},
   };
-  for (auto& fact : head_sampling_facts(capture, layer_infos(model.spec)))
+  const auto add_commit = [&](const char* label, const std::string& commit) {
+    if (!commit.empty()) facts.emplace_back(label, commit);
+  };
+  add_commit("model_commit", inputs.model_commit);
+  add_commit("source_dataset_commit", inputs.dataset_commit);
+  for (auto& fact : head_sampling_facts(capture, layer_infos(inputs.model.spec)))
     facts.push_back(std::move(fact));
   return facts;
 }
 
+/// A dataset of the Hub is told by its commit, as local files are by their content.
+std::map<std::string, std::string> identity(const SniffConfig& config, const Inputs& inputs) {
+  auto identity = run_identity(config, inputs.model_folder, inputs.tokenizer_folder);
+  if (!inputs.dataset_commit.empty()) identity["dataset commit"] = inputs.dataset_commit;
+  return identity;
+}
+
 }  // namespace
 
-Inputs open_inputs(const SniffConfig& config) {
-  const auto model_folder = local_folder(config.model.name, "model.name");
-  const auto tokenizer_folder =
-      local_folder(config.tokenizer.name.value_or(config.model.name), "tokenizer.name");
-  auto model = models::describe_model(model_folder, config.model.config_overrides);
+Inputs open_inputs(const SniffConfig& config, const std::atomic<bool>* stop) {
+  Finder finder(stop);
+  const FoundFolder found_model = finder.model(config);
+  const FoundFolder found_tokenizer = finder.tokenizer(config);
+  auto model = models::describe_model(found_model.folder, config.model.config_overrides);
   auto plan = plan_capture(config.capture, model.spec, config.model.dtype);
-  return {.model_folder = model_folder,
-          .tokenizer_folder = tokenizer_folder,
+  auto tokenizer = tokenizer::Tokenizer::open(found_tokenizer.folder);
+  FoundTexts texts = finder.texts(dataset_spec(config.dataset));
+  return {.model_folder = found_model.folder,
+          .tokenizer_folder = found_tokenizer.folder,
+          .model_commit = found_model.commit,
+          .dataset_commit = texts.commit,
           .model = std::move(model),
           .plan = std::move(plan),
-          .tokenizer = tokenizer::Tokenizer::open(tokenizer_folder),
-          .reader = source::open_text(dataset_spec(config.dataset))};
+          .tokenizer = std::move(tokenizer),
+          .reader = std::move(texts.reader)};
 }
 
 int64_t memory_budget(const OutputConfig& config) {
@@ -80,13 +97,13 @@ saver::DatasetWriter open_writer(const SniffConfig& config, const RunOptions& op
           inputs.plan.layout,
           {.tool_version = options.version,
            .config_yaml = print_config(config),
-           .card_facts = card_facts(config, inputs.model),
+           .card_facts = card_facts(config, inputs),
            .model_name = config.model.name,
            .dataset_path = config.dataset.path,
            .dataset_split = config.dataset.split,
            .repo_hint = config.output.hf_repo_id.value_or(config.output.data_root),
            .branch = config.output.hf_branch,
-           .identity = run_identity(config, inputs.model_folder, inputs.tokenizer_folder)}};
+           .identity = identity(config, inputs)}};
 }
 
 }  // namespace qk::sniffer

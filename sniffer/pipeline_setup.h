@@ -1,5 +1,6 @@
 #pragma once
 /// What a run needs before its first pass: everything it reads, opened and checked, and its writer.
+#include <atomic>
 #include <functional>
 #include <memory>
 
@@ -16,14 +17,16 @@ namespace qk::sniffer {
 /// What a run reads: everything is opened and checked before the first weight is loaded.
 struct Inputs {
   std::filesystem::path model_folder, tokenizer_folder;
+  std::string model_commit, dataset_commit;  ///< on the Hub; empty: local
   models::ModelDescription model;
   CapturePlan plan;
   tokenizer::Tokenizer tokenizer;
   std::unique_ptr<source::TextReader> reader;
 };
 
-/// Throws the errors of config, model, tokenizer and dataset, in this order.
-Inputs open_inputs(const SniffConfig& config);
+/// Throws the errors of config, Hub, model, tokenizer and dataset, in this order. stop: ends
+/// downloads with Interrupted.
+Inputs open_inputs(const SniffConfig& config, const std::atomic<bool>* stop = nullptr);
 
 /// on_file: progress of the final pass, files done and in all. Throws OutputError. `inputs` must
 /// outlive the writer.

@@ -1,0 +1,74 @@
+#include "sniffer/pipeline_hub.h"
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "hub/model.h"
+#include "sniffer/pipeline_hub_dataset.h"
+#include "sniffer/progress.h"
+
+namespace qk::sniffer {
+
+namespace fs = std::filesystem;
+
+struct TransferDisplay::State {
+  Progress line;
+  hub::TransferProgress progress;
+
+  explicit State(const std::string& what)
+      : line(log::level() > log::Level::Info), progress([this, what](int64_t done, int64_t all) {
+          line.show(fmt::format("{} {} of {}", what, short_bytes(static_cast<double>(done)),
+                                short_bytes(static_cast<double>(all))));
+        }) {}
+};
+
+TransferDisplay::TransferDisplay(const std::string& what) : state_(new State(what)) {}
+TransferDisplay::~TransferDisplay() = default;
+hub::TransferProgress& TransferDisplay::progress() { return state_->progress; }
+
+std::shared_ptr<hub::Client> Finder::client() {
+  if (!client_) {
+    hub::Settings settings = hub::read_settings(hub::environment());
+    settings.stop = stop_;
+    client_ = std::make_shared<hub::Client>(std::move(settings));
+  }
+  return client_;
+}
+
+FoundFolder Finder::folder(const std::string& name, const std::string& key,
+                           const std::string& revision, bool weights, bool tokenizer) {
+  if (fs::is_directory(name)) return {name, ""};
+  if (!hub::is_repo_id(name)) {
+    throw ConfigError("{}: '{}' is no folder here (looked in {}), and no name of a Hub repository",
+                      key, name, fs::current_path().string());
+  }
+  TransferDisplay display("downloading " + name + ":");
+  try {
+    const hub::Snapshot found =
+        hub::fetch_model(*client(), name, revision, {.weights = weights, .tokenizer = tokenizer},
+                         display.progress());
+    return {found.folder, found.commit};
+  } catch (const HubError& error) {
+    throw HubError("{}: {}", key, error.what());
+  }
+}
+
+FoundFolder Finder::model(const SniffConfig& config) {
+  return folder(config.model.name, "model.name", config.model.revision.value_or("main"), true,
+                !config.tokenizer.name);
+}
+
+FoundFolder Finder::tokenizer(const SniffConfig& config) {
+  if (!config.tokenizer.name)
+    return folder(config.model.name, "model.name", config.model.revision.value_or("main"), false,
+                  true);
+  return folder(*config.tokenizer.name, "tokenizer.name", "main", false, true);
+}
+
+FoundTexts Finder::texts(const source::DatasetSpec& spec) {
+  if (fs::exists(spec.path) || !hub::is_repo_id(spec.path)) return {source::open_text(spec), ""};
+  return open_hub_dataset(client(), spec);
+}
+
+}  // namespace qk::sniffer

@@ -1,0 +1,59 @@
+#pragma once
+/// Names of the config that may stand for repositories of the Hub: models, tokenizers, datasets.
+#include <atomic>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "hub/client.h"
+#include "hub/download.h"
+#include "sniffer/config.h"
+#include "source/text_reader.h"
+
+namespace qk::sniffer {
+
+/// A folder, and the commit it holds; empty: a local folder, whatever it holds.
+struct FoundFolder {
+  std::filesystem::path folder;
+  std::string commit;
+};
+
+struct FoundTexts {
+  std::unique_ptr<source::TextReader> reader;
+  std::string commit;  ///< as in FoundFolder
+};
+
+/// Local folders and files come first; what isn't there is looked up on the Hub. Nothing touches
+/// the network, nor the Hub's settings, unless a name needs it.
+class Finder {
+ public:
+  explicit Finder(const std::atomic<bool>* stop = nullptr) : stop_(stop) {}
+
+  /// Throw ConfigError (neither a folder nor a name), HubError, DatasetError, Interrupted.
+  FoundFolder model(const SniffConfig& config);
+  FoundFolder tokenizer(const SniffConfig& config);
+  FoundTexts texts(const source::DatasetSpec& spec);
+
+ private:
+  FoundFolder folder(const std::string& name, const std::string& key, const std::string& revision,
+                     bool weights, bool tokenizer);
+  std::shared_ptr<hub::Client> client();
+
+  const std::atomic<bool>* stop_;
+  std::shared_ptr<hub::Client> client_;
+};
+
+/// A line on stderr while files are on their way; nothing in quiet runs.
+class TransferDisplay {
+ public:
+  /// what: "downloading", "uploading".
+  explicit TransferDisplay(const std::string& what);
+  ~TransferDisplay();
+  hub::TransferProgress& progress();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace qk::sniffer
