@@ -12,6 +12,7 @@
 #include <regex>
 #include <set>
 
+#include "base/fault_point.h"
 #include "base/files.h"
 
 namespace qk::saver {
@@ -71,6 +72,7 @@ void move_staged_files(const DataRootPaths& paths, const std::vector<std::string
     const fs::path file = paths.root / name;
     if (file.parent_path() != paths.root) make_folder(file.parent_path());
     rename_file(staged, file);
+    fault::point("publish.moved");
   }
 }
 
@@ -81,6 +83,7 @@ void remove_stale_files(const DataRootPaths& paths, const std::vector<std::strin
     remove_file(file);
     if (file.parent_path() != paths.root)
       ::rmdir(file.parent_path().c_str());  // stays when not empty
+    fault::point("publish.stale_removed");
   }
 }
 
@@ -103,6 +106,7 @@ DataRootLock::DataRootLock(const DataRootPaths& paths) : paths_(paths) {
   const std::string holder = fmt::format("process {}", ::getpid());
   if (::ftruncate(fd_.get(), 0) != 0) throw io_error("write", paths.lock(), errno);
   write_fully(fd_, {{const_cast<char*>(holder.data()), holder.size()}}, paths.lock());
+  fault::point("lock.held");
 }
 
 DataRootLock::~DataRootLock() {
@@ -173,9 +177,11 @@ void refuse_incomplete(const DataRootPaths& paths, const FinishedCapture& finish
 
 void remove_unfinished(const DataRootPaths& paths) {
   fs::remove_all(paths.staging());
+  fault::point("unfinished.staging_removed");
   for (const fs::directory_entry& entry : fs::directory_iterator(paths.work())) {
     if (entry.path().extension() == ".spool") remove_file(entry.path());
   }
+  fault::point("unfinished.spool_removed");
   remove_file(paths.identity());
 }
 
@@ -189,8 +195,10 @@ void publish(const DataRootPaths& paths, const std::vector<FileFacts>& files,
     }
   }
   sync_all(paths.staging());
+  fault::point("publish.staged");
   write_file_atomically(paths.publish(),
                         nlohmann::json{{"files", names}, {"remove", stale}}.dump());
+  fault::point("publish.intended");
   finish_publishing(paths);
 }
 
@@ -201,15 +209,20 @@ bool finish_publishing(const DataRootPaths& paths) {
   if (fs::exists(staged_run)) {
     remove_file(
         paths.run());  // while it is missing, readers know that the capture is being exchanged
+    fault::point("publish.run_file_removed");
     move_staged_files(paths, intent.at("files"));
     remove_stale_files(paths, intent.at("remove"));
     sync_all(paths.root);
+    fault::point("publish.all_moved");
     rename_file(staged_run, paths.run());
+    fault::point("publish.run_file");
     sync_folder(paths.root);
   }
   remove_unfinished(paths);
   sync_folder(paths.work());
+  fault::point("publish.cleared");
   remove_file(paths.publish());
+  fault::point("publish.done");
   return true;
 }
 

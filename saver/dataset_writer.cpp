@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/fault_point.h"
 #include "base/files.h"
 #include "base/log.h"
 #include "saver/arrow_check.h"
@@ -17,6 +18,7 @@
 #include "saver/examples_file.h"
 #include "saver/final_pass.h"
 #include "saver/run_file.h"
+#include "saver/space.h"
 #include "saver/spool_reader.h"
 #include "saver/spool_writer.h"
 
@@ -61,34 +63,6 @@ PassLimits pass_limits(const WriterOptions& options, int64_t head_dim, uint64_t 
           .rows_per_group = rows_per_group(head_dim, options.row_group_bytes),
           .open_files = static_cast<int64_t>(std::min<rlim_t>(files.rlim_cur, 4096)) / 2,
           .records = static_cast<int64_t>(records)};
-}
-
-/// What the final files can take at most. Bits that widening to float32 adds are zero and compress
-/// to nothing.
-uint64_t most_final_bytes(const CaptureLayout& layout, const CaptureTotals& totals) {
-  constexpr uint64_t kRowBytes = 24;
-  constexpr uint64_t kFileBytes = 4096;
-  const auto vector_bytes = static_cast<uint64_t>(layout.head_dim * bytes_of(layout.vector_type));
-  const uint64_t widened =
-      layout.vector_type == VectorType::Float16 ? vector_bytes * 5 / 4 : vector_bytes;
-  uint64_t files = 0;
-  for (const LayerHeads& group : layout.groups) files += group.heads.size();
-  const auto rows = static_cast<uint64_t>(totals.rows_of_all_heads(layout));
-  return rows * (widened + kRowBytes) + files * kFileBytes;
-}
-
-void check_free_space(const fs::path& root, uint64_t most) {
-  const uint64_t left = free_bytes(root);
-  if (left >= most) return;
-  if (left < most / 4) {
-    throw OutputError(
-        "{}: the final files need up to {}, {} are left. Free some space there, then run the same "
-        "command: "
-        "it continues where it stopped.",
-        root.string(), human_bytes(most), human_bytes(left));
-  }
-  log::warn("{}: the final files need up to {}, {} are left; it may not fit", root.string(),
-            human_bytes(most), human_bytes(left));
 }
 
 CardInput card_input(const RunFacts& facts, const CaptureLayout& layout,
@@ -136,6 +110,7 @@ struct DatasetWriter::State {
   CaptureTotals totals;
   CaptureTotals parts;  ///< rows whose documents are still to come
   std::optional<SpoolWriter> spool;
+  SpaceForecast forecast;
   bool staging_is_stale = true;
   Clock::time_point opened = Clock::now();
 
@@ -157,7 +132,8 @@ DatasetWriter::State::State(WriterOptions given_options, CaptureLayout given_lay
       shape(layout),
       paths{options.data_root},
       totals(layout.groups.size()),
-      parts(layout.groups.size()) {
+      parts(layout.groups.size()),
+      forecast(paths.root, options.documents_total) {
   check_layout(layout, options);
   if (facts.repo_hint.empty()) facts.repo_hint = paths.root.string();
   const std::string text = unfinished_json({.identity = identity, .replaces = false});
@@ -215,6 +191,7 @@ void DatasetWriter::State::start_anew() {
   remove_unfinished(paths);
   write_file_atomically(paths.identity(),
                         unfinished_json({.identity = identity, .replaces = options.replace}));
+  fault::point("capture.identified");
   spool.emplace(paths.work(), shape, SpoolEnd{}, static_cast<uint64_t>(options.segment_bytes));
 }
 
@@ -246,13 +223,14 @@ void DatasetWriter::State::append(const CapturedBatch& batch) {
                         rows);
   }
   totals.add(std::exchange(parts, CaptureTotals(layout.groups.size())));
+  forecast.check(totals.documents, spool->end().bytes(), most_final_bytes(layout, totals));
 }
 
 WriteSummary DatasetWriter::State::close() {
   if (found == Found::Finished) return finished->summary;
   QK_ASSERT(spool && parts.rows_of_all_heads(layout) == 0);
   const Clock::time_point start = Clock::now();
-  check_free_space(paths.root, most_final_bytes(layout, totals));
+  check_final_space(paths.root, most_final_bytes(layout, totals));
 
   FinishedCapture capture{.identity = identity,
                           .layout = layout,
@@ -276,6 +254,7 @@ WriteSummary DatasetWriter::State::close() {
 std::vector<FileFacts> DatasetWriter::State::write_final_files(FinishedCapture& capture) {
   fs::remove_all(paths.staging());
   fs::create_directories(paths.staging());
+  fault::point("final.begun");
   const SpoolEnd& end = spool->end();
   std::vector<FileFacts> files =
       write_row_files(layout, shape, totals,

@@ -45,6 +45,9 @@ struct WriterOptions {
   int64_t row_group_bytes =
       16LL << 20;  ///< float32 vectors in a row group of the final files, at most
   int64_t segment_bytes = 1LL << 30;  ///< of the spool; the last record may go beyond it
+  /// Rows of the dataset, where that is known: a capture that won't fit is an error soon after the
+  /// start.
+  std::optional<int64_t> documents_total = {};
   std::function<std::string(int32_t)> token_string;  ///< id -> piece; needed with token_strings
   std::function<void(int64_t done, int64_t total)> on_final_pass;  ///< progress in configs
   const std::atomic<bool>* stop = nullptr;  ///< Ctrl-C: stop the final pass cleanly

@@ -11,6 +11,8 @@
 #include <cstring>
 #include <system_error>
 
+#include "base/fault_point.h"
+
 namespace qk::saver {
 namespace fs = std::filesystem;
 namespace {
@@ -92,7 +94,7 @@ uint64_t size_of(const Fd& fd, const fs::path& file) {
 void write_fully(const Fd& fd, std::vector<iovec> parts, const fs::path& file) {
   size_t first = skip_bytes(parts, 0, 0);
   while (first < parts.size()) {
-    const ssize_t count = ::writev(fd.get(), parts.data() + first, window(parts, first));
+    const ssize_t count = fault::writev(fd.get(), parts.data() + first, window(parts, first));
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) throw io_error("write", file, errno);
     first = skip_bytes(parts, first, static_cast<size_t>(count));

@@ -7,6 +7,8 @@
 
 #include <array>
 
+#include "base/fault_point.h"
+
 namespace qk::saver {
 namespace fs = std::filesystem;
 namespace {
@@ -83,8 +85,10 @@ arrow::Status HashedFile::Close() {
 
 FileFacts HashedFile::publish() {
   QK_ASSERT(closed());
+  fault::point("file.complete");
   if (::rename(temporary_.c_str(), file_.c_str()) != 0) throw io_error("rename to", file_, errno);
   temporary_.clear();
+  fault::point("file.named");
   return {.name = {}, .rows = 0, .bytes = bytes_, .sha256 = hash_->hex()};
 }
 

@@ -12,6 +12,8 @@
 #include <mutex>
 #include <thread>
 
+#include "base/fault_point.h"
+
 namespace qk::saver {
 namespace fs = std::filesystem;
 namespace {
@@ -127,6 +129,7 @@ class SpoolWriter::Syncer {
     try {
       for (const auto& segment : segments) sync_data(*segment, folder_);
       if (!segments.empty()) sync_folder(folder_);  // their names
+      fault::point("spool.synced");
       return nullptr;
     } catch (const Error&) {
       return std::current_exception();
@@ -165,6 +168,7 @@ void SpoolWriter::open_segment() {
   auto segment = std::make_shared<Fd>(open_fd(file, O_WRONLY | O_APPEND | O_CREAT));
   if (::ftruncate(segment->get(), static_cast<off_t>(end)) != 0) throw io_error("cut", file, errno);
   segment_ = std::move(segment);
+  fault::point("spool.segment");
   if (!syncer_) syncer_ = std::make_unique<Syncer>(folder_);
 }
 
@@ -197,6 +201,7 @@ void SpoolWriter::append(const CapturedBatch& batch) {
     segment_.reset();  // opening it again cuts off what was written of the record
     throw;
   }
+  fault::point("spool.appended");
   end_.segments.back() += record.header.record_bytes;
   ++end_.next_sequence;
   end_.documents += batch.documents.size();

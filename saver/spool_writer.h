@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <numeric>
 #include <vector>
 
 #include "saver/file_io.h"
@@ -19,6 +20,8 @@ struct SpoolEnd {
   std::vector<uint64_t> segments;  ///< bytes of each segment
   uint64_t next_sequence = 0;
   uint64_t documents = 0;
+
+  uint64_t bytes() const { return std::accumulate(segments.begin(), segments.end(), uint64_t{0}); }
 };
 
 class SpoolWriter {

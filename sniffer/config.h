@@ -102,7 +102,7 @@ struct OutputConfig {
   int64_t write_batch_size = 4096;
   std::optional<int64_t>
       memory_budget_bytes;  ///< key "memory_budget"; nullopt: chosen from the machine's memory
-  int64_t compression_level = 3;  ///< zstd
+  int64_t compression_level = 1;  ///< zstd
 
   bool operator==(const OutputConfig&) const = default;
 };

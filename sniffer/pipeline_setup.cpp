@@ -91,6 +91,7 @@ saver::DatasetWriter open_writer(const SniffConfig& config, const RunOptions& op
            .memory_budget_bytes = memory_budget(config.output),
            .threads = at::get_num_threads(),
            .compression_level = static_cast<int>(config.output.compression_level),
+           .documents_total = inputs.reader->row_count(),
            .token_string = [&](int32_t id) { return inputs.tokenizer.token(id); },
            .on_final_pass = std::move(on_file),
            .stop = options.stop},

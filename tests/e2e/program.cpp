@@ -5,6 +5,7 @@
 #include <pty.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -45,9 +46,9 @@ std::vector<char*> environment() {
   return variables;
 }
 
-pid_t spawn(const std::vector<std::string>& arguments, const std::filesystem::path& folder, int out,
-            int err) {
-  std::vector<std::string> words = {QK_BINARY};
+pid_t spawn(const std::string& binary, const std::vector<std::string>& arguments,
+            const std::filesystem::path& folder, int out, int err) {
+  std::vector<std::string> words = {binary};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
@@ -61,9 +62,9 @@ pid_t spawn(const std::vector<std::string>& arguments, const std::filesystem::pa
   posix_spawn_file_actions_adddup2(&actions, err, STDERR_FILENO);
   pid_t process = -1;
   const int error =
-      ::posix_spawn(&process, QK_BINARY, &actions, nullptr, argv.data(), environment().data());
+      ::posix_spawn(&process, binary.c_str(), &actions, nullptr, argv.data(), environment().data());
   posix_spawn_file_actions_destroy(&actions);
-  check(error, QK_BINARY);
+  check(error, binary.c_str());
   return process;
 }
 
@@ -81,11 +82,11 @@ void drain(int& stream, std::string& text) {
 }  // namespace
 
 Program::Program(const std::vector<std::string>& arguments, const std::filesystem::path& folder,
-                 Stderr kind) {
+                 Stderr kind, const std::string& binary) {
   const auto [out, childs_out] = make_pipe();
   const auto [err, childs_err] = kind == Stderr::Terminal ? make_terminal() : make_pipe();
   out_ = out, err_ = err;
-  process_ = spawn(arguments, folder, childs_out, childs_err);
+  process_ = spawn(binary.empty() ? QK_BINARY : binary, arguments, folder, childs_out, childs_err);
   ::close(childs_out);
   ::close(childs_err);
 }
@@ -122,8 +123,10 @@ Outcome Program::wait() {
   while (read_some()) {
   }
   int status = 0;
-  while (::waitpid(process_, &status, 0) < 0) check(errno == EINTR ? 0 : errno, "waitpid");
+  rusage usage{};
+  while (::wait4(process_, &status, 0, &usage) < 0) check(errno == EINTR ? 0 : errno, "wait4");
   process_ = -1;
+  outcome_.peak_kib = usage.ru_maxrss;
   if (WIFEXITED(status)) outcome_.exit_code = WEXITSTATUS(status);
   if (WIFSIGNALED(status)) outcome_.signal = WTERMSIG(status);
   return outcome_;

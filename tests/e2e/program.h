@@ -2,6 +2,7 @@
 /// The sniff-qk binary as a child process.
 #include <sys/types.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -12,15 +13,16 @@ struct Outcome {
   int exit_code = -1;  ///< -1: a signal ended it
   int signal = 0;
   std::string out, err;  ///< all of stdout and stderr
+  int64_t peak_kib = 0;  ///< largest resident set
 };
 
 enum class Stderr { Pipe, Terminal };
 
 class Program {
  public:
-  /// Starts it in `folder`. Throws std::system_error.
+  /// Starts it in `folder`. binary: empty is sniff-qk. Throws std::system_error.
   Program(const std::vector<std::string>& arguments, const std::filesystem::path& folder,
-          Stderr kind = Stderr::Pipe);
+          Stderr kind = Stderr::Pipe, const std::string& binary = {});
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
   ~Program();  ///< kills it when it still runs

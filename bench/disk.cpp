@@ -1,0 +1,149 @@
+// The writer alone, fed with rows as fast as it takes them: seconds of the spool, of the final
+// pass, and of encoding on one core. bench/disk.py runs it beside dd. Prints one JSON object.
+//
+// usage: qk_bench_disk FOLDER GIB THREADS
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <bit>
+#include <cstring>
+#include <filesystem>
+#include <random>
+
+#include "base/error.h"
+#include "base/stopwatch.h"
+#include "saver/dataset_writer.h"
+#include "saver/row_file.h"
+
+namespace {
+
+using namespace qk::saver;
+namespace fs = std::filesystem;
+
+constexpr int32_t kLayers = 16, kQueryHeads = 16, kKeyHeads = 4;
+constexpr int64_t kHeadDim = 128, kTokens = 512;
+
+CaptureLayout layout() {
+  CaptureLayout layout{.groups = {},
+                       .head_dim = kHeadDim,
+                       .vector_type = VectorType::BFloat16,
+                       .token_strings = false};
+  for (int32_t layer = 0; layer < kLayers; ++layer) {
+    for (const auto& [kind, count] : {std::pair{'q', kQueryHeads}, std::pair{'k', kKeyHeads}}) {
+      LayerHeads group{.layer = layer, .kind = kind, .heads = {}, .sliding_window = {}};
+      for (int32_t head = 0; head < count; ++head) group.heads.push_back(head);
+      layout.groups.push_back(std::move(group));
+    }
+  }
+  return layout;
+}
+
+/// Normally distributed values, as bfloat16.
+std::vector<std::byte> random_vectors(size_t values) {
+  std::mt19937 engine(1);
+  std::normal_distribution<float> normal;
+  std::vector<std::byte> bytes(2 * values);
+  for (size_t i = 0; i < values; ++i) {
+    const auto half = static_cast<uint16_t>(std::bit_cast<uint32_t>(normal(engine)) >> 16);
+    std::memcpy(&bytes[2 * i], &half, sizeof half);
+  }
+  return bytes;
+}
+
+/// A document of kTokens tokens, every position of every head.
+CapturedBatch first_batch(const CaptureLayout& layout) {
+  CapturedBatch batch;
+  batch.documents.push_back({.index = 0,
+                             .example_id = 0,
+                             .source_id = "0",
+                             .tokens = kTokens,
+                             .truncated = false,
+                             .rows = kTokens * kLayers * (kQueryHeads + kKeyHeads)});
+  for (size_t group = 0; group < layout.groups.size(); ++group) {
+    RowBlock block{.group = static_cast<int32_t>(group),
+                   .bucket = {},
+                   .example_id = {},
+                   .position = {},
+                   .token_id = {},
+                   .vectors = random_vectors(layout.groups[group].heads.size() *
+                                             static_cast<size_t>(kTokens * kHeadDim))};
+    for (int32_t position = 0; position < kTokens; ++position) {
+      block.bucket.push_back(position / 128);
+      block.example_id.push_back(0);
+      block.position.push_back(position);
+    }
+    batch.blocks.push_back(std::move(block));
+  }
+  return batch;
+}
+
+/// Captured bytes that one core turns into Parquet in a second, on a disk of memory.
+double encoding_speed(const CaptureLayout& layout) {
+  constexpr size_t kRows = 32 << 10;
+  constexpr int kGroups = 16;
+  const RowFormat format(layout, WriterOptions().compression_level);
+  const std::vector<std::byte> vectors = random_vectors(kRows * kHeadDim);
+  const std::vector<int32_t> column(kRows, 1);
+  const fs::path file = fmt::format("/dev/shm/qk_bench_disk.{}", ::getpid());
+  const qk::Stopwatch watch;
+  RowFile out(format, file);
+  for (int i = 0; i < kGroups; ++i) {
+    out.write({.bucket = column,
+               .example_id = column,
+               .position = column,
+               .vectors = vectors,
+               .sliding_window = {},
+               .token_str = {}});
+  }
+  out.close();
+  const double seconds = watch.seconds();
+  fs::remove(file);
+  return kGroups * static_cast<double>(vectors.size()) / seconds;
+}
+
+void measure(const fs::path& folder, double gib, int threads) {
+  WriterOptions options;
+  options.data_root = folder;
+  options.threads = threads;
+  const CaptureLayout captured = layout();
+  CapturedBatch batch = first_batch(captured);
+  const double batch_bytes = 2.0 * kHeadDim * static_cast<double>(batch.documents[0].rows);
+  const auto batches = static_cast<int64_t>(gib * (1 << 30) / batch_bytes) + 1;
+
+  DatasetWriter writer(options, captured, {});
+  const qk::Stopwatch spooling;
+  for (int64_t i = 0; i < batches; ++i) {
+    batch.documents[0].index = i;
+    writer.append(batch);
+  }
+  ::sync();
+  const double spool_seconds = spooling.seconds();
+  const qk::Stopwatch finishing;
+  const WriteSummary summary = writer.close();
+  const double final_seconds = finishing.seconds();
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  fmt::print(
+      R"({{"captured_bytes": {:.0f}, "file_bytes": {}, "files": {}, "threads": {}, "spool_seconds": {:.3f}, )"
+      R"("final_seconds": {:.3f}, "encoding_bytes_per_second_and_core": {:.0f}, "peak_kib": {}}})"
+      "\n",
+      batch_bytes * static_cast<double>(batches), summary.bytes, summary.files, threads,
+      spool_seconds, final_seconds, encoding_speed(captured), usage.ru_maxrss);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 4) {
+    fmt::print(stderr, "usage: qk_bench_disk FOLDER GIB THREADS\n");
+    return 2;
+  }
+  try {
+    measure(argv[1], std::atof(argv[2]), std::atoi(argv[3]));
+    return 0;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "qk_bench_disk: {}\n", error.what());
+    return 1;
+  }
+}

@@ -1,0 +1,67 @@
+#include "saver/space.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "saver/file_io.h"
+
+namespace qk::saver {
+namespace {
+
+constexpr int64_t kLeastDocuments = 64;  // fewer say little about all
+
+}  // namespace
+
+uint64_t most_final_bytes(const CaptureLayout& layout, const CaptureTotals& totals) {
+  constexpr uint64_t kRowBytes = 24;
+  constexpr uint64_t kFileBytes = 4096;
+  const auto vector_bytes = static_cast<uint64_t>(layout.head_dim * bytes_of(layout.vector_type));
+  const uint64_t widened =
+      layout.vector_type == VectorType::Float16 ? vector_bytes * 5 / 4 : vector_bytes;
+  uint64_t files = 0;
+  for (const LayerHeads& group : layout.groups) files += group.heads.size();
+  const auto rows = static_cast<uint64_t>(totals.rows_of_all_heads(layout));
+  return rows * (widened + kRowBytes) + files * kFileBytes;
+}
+
+void check_final_space(const std::filesystem::path& root, uint64_t most) {
+  const uint64_t left = free_bytes(root);
+  if (left >= most) return;
+  if (left < most / 4) {
+    throw OutputError(
+        "{}: the final files need up to {}, {} are left. Free some space there, then run the same "
+        "command: it continues where it stopped.",
+        root.string(), human_bytes(most), human_bytes(left));
+  }
+  log::warn("{}: the final files need up to {}, {} are left; it may not fit", root.string(),
+            human_bytes(most), human_bytes(left));
+}
+
+SpaceForecast::SpaceForecast(std::filesystem::path root, std::optional<int64_t> documents_total)
+    : root_(std::move(root)), total_(documents_total) {
+  if (total_) next_ = std::max(kLeastDocuments, *total_ / 100);
+}
+
+void SpaceForecast::check(int64_t documents, uint64_t spool_bytes, uint64_t final_bytes) {
+  if (!total_ || documents < next_ || documents >= *total_) return;
+  next_ = 2 * documents;
+  const double scale = static_cast<double>(*total_) / static_cast<double>(documents);
+  const double all = static_cast<double>(spool_bytes + final_bytes) * scale;
+  const auto needed = static_cast<uint64_t>(all) - spool_bytes;
+  const uint64_t left = free_bytes(root_);
+  if (needed <= left) return;
+  const std::string text =
+      fmt::format("{}: after {} of {} documents, the rest will need about {}, {} are left",
+                  root_.string(), documents, *total_, human_bytes(needed), human_bytes(left));
+  if (needed / 2 > left) {
+    throw OutputError(
+        "{}. Free some space there, then run the same command: it continues where it stopped. Or "
+        "capture less (fewer heads or documents, a sparser sampler), or choose another "
+        "output.data_root.",
+        text);
+  }
+  if (!std::exchange(warned_, true)) log::warn("{}; it may not fit", text);
+}
+
+}  // namespace qk::saver

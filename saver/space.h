@@ -1,0 +1,38 @@
+#pragma once
+/// Will it fit? Told before the disk is full.
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+
+#include "saver/rows.h"
+#include "saver/totals.h"
+
+namespace qk::saver {
+
+/// What the final files can take at most. Bits that widening to float32 adds are zero and compress
+/// to nothing.
+uint64_t most_final_bytes(const CaptureLayout& layout, const CaptureTotals& totals);
+
+/// Before the final pass. Throws OutputError when files of `most` bytes can't fit; warns when they
+/// may not.
+void check_final_space(const std::filesystem::path& root, uint64_t most);
+
+/// Extrapolates what was written to the whole dataset.
+class SpaceForecast {
+ public:
+  /// documents_total: nullopt where it isn't known; then nothing is told.
+  SpaceForecast(std::filesystem::path root, std::optional<int64_t> documents_total);
+
+  /// After so many documents, which take spool_bytes now and final_bytes at most in the end: looks
+  /// now and then. Throws OutputError when the rest needs more than twice the free space; warns
+  /// when it needs more than there is.
+  void check(int64_t documents, uint64_t spool_bytes, uint64_t final_bytes);
+
+ private:
+  std::filesystem::path root_;
+  std::optional<int64_t> total_;
+  int64_t next_ = 0;  ///< documents at which to look again
+  bool warned_ = false;
+};
+
+}  // namespace qk::saver
