@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "commands/commands.h"
 #include "sniffer/pipeline.h"
+#include "sniffer/pipeline_push.h"
 
 namespace qk::commands {
 namespace {
@@ -25,6 +26,7 @@ void on_signal(int signal) {
 struct Arguments {
   ConfigArguments config;
   bool print_config = false, config_reference = false, quiet = false, replace = false;
+  bool no_push = false;
 };
 
 void capture(const Arguments& arguments) {
@@ -37,11 +39,14 @@ void capture(const Arguments& arguments) {
   if (config.inference.debug_logging) log::set_level(log::Level::Debug);
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
+  const bool with_push = config.output.hf_repo_id && !arguments.no_push;
+  if (with_push) sniffer::check_push(config.output);  // before the work, not after it
   const sniffer::RunReport report = run_sniff(config, {.replace = arguments.replace,
                                                        .quiet = arguments.quiet,
                                                        .version = QK_VERSION,
                                                        .stop = &stop_requested});
   if (!arguments.quiet) fmt::print(stderr, "{}", summary(report, config.output.data_root));
+  if (with_push) push(config, &stop_requested);
 }
 
 }  // namespace
@@ -51,6 +56,8 @@ void add_capture(CLI::App& program) {
   add_config_options(program, arguments->config);
   program.add_flag("--replace", arguments->replace,
                    "Start anew where output.data_root holds another capture");
+  program.add_flag("--no-push", arguments->no_push,
+                   "Capture only, even if output.hf_repo_id names a repository");
   program.add_flag("--quiet", arguments->quiet,
                    "No progress, no summary; warnings and errors only");
   program.add_flag("--print-config", arguments->print_config,

@@ -20,6 +20,8 @@ void add_config_options(CLI::App& app, ConfigArguments& arguments) {
 void add_all(CLI::App& program) {
   add_capture(program);
   add_download(program);
+  add_pull(program);
+  add_push(program);
   add_inspect(program);
   add_plan(program);
   add_report(program);

@@ -1,6 +1,7 @@
 #pragma once
 /// The subcommands: arguments -> a call of the library. One file each, listed in commands.cpp.
 #include <CLI/CLI.hpp>
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -27,6 +28,8 @@ void add_all(CLI::App& program);
 
 void add_capture(CLI::App& program);
 void add_download(CLI::App& program);
+void add_pull(CLI::App& program);
+void add_push(CLI::App& program);
 void add_inspect(CLI::App& program);
 void add_plan(CLI::App& program);
 void add_report(CLI::App& program);
@@ -34,5 +37,8 @@ void add_verify(CLI::App& program);
 
 /// Redraws "reading 12/300" on a terminal's stderr, and removes it at the end; elsewhere silent.
 std::function<void(int64_t done, int64_t all)> show_heads_done(std::string what);
+
+/// Pushes a finished capture, and says what was sent. Throws what sniffer::push_capture throws.
+void push(const sniffer::SniffConfig& config, const std::atomic<bool>* stop = nullptr);
 
 }  // namespace qk::commands

@@ -7,6 +7,7 @@
 #include "hub/model.h"
 #include "sniffer/pipeline_hub_dataset.h"
 #include "sniffer/progress.h"
+#include "source/file_format.h"
 
 namespace qk::sniffer {
 
@@ -39,9 +40,10 @@ std::shared_ptr<hub::Client> Finder::client() {
 FoundFolder Finder::folder(const std::string& name, const std::string& key,
                            const std::string& revision, bool weights, bool tokenizer) {
   if (fs::is_directory(name)) return {name, ""};
-  if (!hub::is_repo_id(name)) {
-    throw ConfigError("{}: '{}' is no folder here (looked in {}), and no name of a Hub repository",
-                      key, name, fs::current_path().string());
+  if (!hub::is_repo_id(name) || name.find('/') == std::string::npos) {
+    throw ConfigError(
+        "{}: '{}' is no folder here (looked in {}), and no name of a Hub repository (org/name)",
+        key, name, fs::current_path().string());
   }
   TransferDisplay display("downloading " + name + ":");
   try {
@@ -50,7 +52,7 @@ FoundFolder Finder::folder(const std::string& name, const std::string& key,
                          display.progress());
     return {found.folder, found.commit};
   } catch (const HubError& error) {
-    throw HubError("{}: {}", key, error.what());
+    throw HubError("{}: '{}' is no folder here; on the Hub: {}", key, name, error.what());
   }
 }
 
@@ -67,7 +69,9 @@ FoundFolder Finder::tokenizer(const SniffConfig& config) {
 }
 
 FoundTexts Finder::texts(const source::DatasetSpec& spec) {
-  if (fs::exists(spec.path) || !hub::is_repo_id(spec.path)) return {source::open_text(spec), ""};
+  const bool names_a_file = source::kind_of_file(spec.path).has_value();
+  if (fs::exists(spec.path) || names_a_file || !hub::is_repo_id(spec.path))
+    return {source::open_text(spec), ""};
   return open_hub_dataset(client(), spec);
 }
 

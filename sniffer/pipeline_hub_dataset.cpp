@@ -160,7 +160,8 @@ FoundTexts open_hub_dataset(const std::shared_ptr<hub::Client>& client,
   } catch (const hub::UnreachableError& error) {
     return open_cached(client->settings(), spec, error);
   } catch (const HubError& error) {
-    throw HubError("dataset.path: {}", error.what());
+    throw HubError("dataset.path: '{}' is neither file nor folder here; on the Hub: {}", spec.path,
+                   error.what());
   }
   return {source::open_text(spec, data_files(*found, client, spec.streaming)), found->files.commit};
 }

@@ -1,0 +1,202 @@
+// Names instead of paths, and a push at the end, against the server of tests/hub.
+#include <arrow/api.h>
+#include <arrow/io/file.h>
+#include <parquet/arrow/writer.h>
+
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+#include "base/files.h"
+#include "tests/e2e/workspace.h"
+#include "tests/hub/fake_hub.h"
+
+namespace qk::e2e {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+using tests::Json;
+
+constexpr const char* kModel = "models/org/tiny";
+constexpr const char* kTexts = "datasets/org/texts";
+constexpr const char* kOut = "datasets/org/captures";
+
+std::string as_parquet(const fs::path& file) {
+  const std::vector<std::string> texts = {"In the beginning was the Word",
+                                          "and the Word was with God, and the Word was God.",
+                                          "The same was in the beginning with God."};
+  arrow::StringBuilder builder;
+  EXPECT_TRUE(builder.AppendValues(texts).ok());
+  const auto column = builder.Finish().ValueOrDie();
+  const auto table = arrow::Table::Make(arrow::schema({arrow::field("text", arrow::utf8())}),
+                                        {std::static_pointer_cast<arrow::Array>(column)});
+  const auto out = arrow::io::FileOutputStream::Open(file.string()).ValueOrDie();
+  EXPECT_TRUE(parquet::arrow::WriteTable(*table, arrow::default_memory_pool(), out, 2).ok());
+  EXPECT_TRUE(out->Close().ok());
+  return read_file(file);
+}
+
+class HubRun : public Workspace {
+ protected:
+  HubRun() {
+    hub_.add_folder(kModel, path("golden/llama/model"));
+    const std::map<std::string, std::string> variables = {
+        {"HF_ENDPOINT", hub_.url()}, {"HF_TOKEN", "hf_write"},
+        {"HF_HOME", path("home")},   {"HF_HUB_CACHE", path("hub")},
+        {"SNIFF_QK_RETRY_MS", "1"},  {"HF_HUB_OFFLINE", "0"},
+        {"NO_PROXY", "127.0.0.1"},   {"no_proxy", "127.0.0.1,127.0.0.2"}};
+    for (const auto& [name, value] : variables) ::setenv(name.c_str(), value.c_str(), 1);
+  }
+
+  Arguments from_hub(std::vector<std::string> overrides = {}) const {
+    overrides.insert(overrides.begin(), "model.name=org/tiny");
+    return tiny(overrides);
+  }
+  Arguments pushing(std::vector<std::string> overrides = {}) const {
+    overrides.insert(overrides.end(), {"output.hf_repo_id=org/captures", "output.hf_branch=run-1",
+                                       "output.private=true"});
+    return tiny(overrides);
+  }
+  static Arguments command(const std::string& name, Arguments arguments) {
+    arguments.insert(arguments.begin(), name);
+    return arguments;
+  }
+  std::string run_well(const Arguments& arguments) const {
+    const Outcome outcome = run(arguments);
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_THAT(outcome.out + outcome.err, Not(HasSubstr("hf_write")));
+    return outcome.err;
+  }
+  Json run_json() const { return Json::parse(read_file(path("data/tiny/run.json"))); }
+
+  tests::FakeHub hub_{path("server")};
+};
+
+TEST_F(HubRun, ModelByNameGivesTheBytesOfTheLocalModel) {
+  run_well(tiny());
+  const Hashes local = captured_files(path("data/tiny"));
+  fs::remove_all(path("data"));
+  run_well(from_hub());
+  EXPECT_EQ(captured_files(path("data/tiny")), local);
+  const std::string commit = hub_.head(kModel);
+  EXPECT_THAT(run_json().dump(), AllOf(HasSubstr(commit), Not(HasSubstr("hf_write"))));
+  EXPECT_THAT(read_file(path("data/tiny/README.md")), HasSubstr(commit));
+}
+
+TEST_F(HubRun, DatasetByNameIsTheSameStreamedAndDownloaded) {
+  run_well(tiny());
+  const Hashes local = captured_files(path("data/tiny"));
+  as_parquet(path("texts.parquet"));
+  hub_.control({{"do", "add"},
+                {"repo", kTexts},
+                {"copies", {{"data/train-00000-of-00001.parquet", path("texts.parquet")}}}});
+  hub_.add("datasets/org/lines", {{"train.jsonl", read_file(path("tiny.jsonl"))}});
+  const fs::path blob =
+      path("hub/datasets--org--texts/blobs") / sha256_of_file(path("texts.parquet"));
+  for (const char* streaming : {"true", "false"}) {
+    for (const char* dataset : {"org/lines", "org/texts"}) {
+      fs::remove_all(path("data"));
+      run_well(tiny(
+          {std::string("dataset.path=") + dataset, std::string("dataset.streaming=") + streaming}));
+      Hashes files = captured_files(path("data/tiny"));
+      EXPECT_EQ(files["l00h00q/data.parquet"], local.at("l00h00q/data.parquet"))
+          << dataset << " streaming: " << streaming;
+    }
+    const bool streamed = streaming == std::string("true");
+    EXPECT_NE(fs::exists(blob), streamed) << "streaming leaves nothing in the cache";
+    EXPECT_EQ(hub_.log().back()["range"].get<std::string>().starts_with("bytes="), streamed);
+  }
+  EXPECT_THAT(run_json().dump(), HasSubstr(hub_.head(kTexts)));
+}
+
+TEST_F(HubRun, DatasetMadeByAScriptIsReadFromTheParquetCopy) {
+  as_parquet(path("texts.parquet"));
+  hub_.add(kTexts, {{"texts.py", "import datasets"}});
+  hub_.control({{"do", "add"},
+                {"repo", kTexts},
+                {"branch", "refs/convert/parquet"},
+                {"copies", {{"default/train/0000.parquet", path("texts.parquet")}}}});
+  const std::string said = run_well(tiny({"dataset.path=org/texts", "dataset.streaming=true"}));
+  EXPECT_THAT(said, HasSubstr("Parquet copy"));
+}
+
+TEST_F(HubRun, HubErrorsHaveTheirExitCode) {
+  for (const char* override :
+       {"model.name=org/none", "tokenizer.name=org/none", "dataset.path=org/none"}) {
+    const Outcome outcome = run(tiny({override}));
+    EXPECT_EQ(outcome.exit_code, 5) << override << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr("no such repository"));
+  }
+  EXPECT_EQ(run(tiny({"model.name=./nowhere"})).exit_code, 2);
+}
+
+TEST_F(HubRun, DownloadPrintsTheFolderThatRunsTakeOffline) {
+  const Outcome outcome = run({"download", "org/tiny"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const std::string folder = outcome.out.substr(0, outcome.out.find('\n'));
+  EXPECT_TRUE(fs::exists(fs::path(folder) / "model.safetensors")) << folder;
+  ::setenv("HF_HUB_OFFLINE", "1", 1);
+  run_well(from_hub());
+}
+
+TEST_F(HubRun, KilledDownloadGoesOn) {
+  hub_.fault("GET /file/", "cut", {{"bytes", 5000}, {"server", "store"}});
+  hub_.fault("GET /file/", "stall", {{"seconds", 60}, {"server", "store"}});
+  Program first({"download", "org/tiny"}, folder_.path());
+  while (hub_.count("GET /file/") < 2) {
+  }
+  first.send(SIGKILL);
+  EXPECT_EQ(first.wait().signal, SIGKILL);
+  run_well({"download", "org/tiny"});
+  EXPECT_EQ(hub_.log().back()["range"], "bytes=5000-");
+}
+
+TEST_F(HubRun, CaptureIsPushedAndPulledBack) {
+  const std::string said = run_well(pushing());
+  EXPECT_THAT(said, HasSubstr("org/captures, branch run-1"));
+  EXPECT_TRUE(hub_.repo(kOut)["private"].get<bool>());
+  auto tree = hub_.tree(kOut, "run-1");
+  tree.erase(".gitattributes");
+  const Hashes local = all_files(path("data/tiny"));
+  EXPECT_EQ(tree, local);
+
+  fs::remove_all(path("data"));
+  run_well(command("pull", pushing()));
+  EXPECT_EQ(all_files(path("data/tiny")), local);
+  EXPECT_THAT(run_well(pushing()), HasSubstr("nothing to do"));
+  EXPECT_EQ(hub_.repo(kOut)["commits"].size(), 3u) << "created, pushed, index";
+}
+
+TEST_F(HubRun, FailedPushKeepsTheCaptureAndIsRepeatedAlone) {
+  hub_.fail("POST /api/datasets/org/captures/commit", 403, 1);
+  const Outcome outcome = run(pushing());
+  EXPECT_EQ(outcome.exit_code, 5);
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("sniff-qk push"), HasSubstr("whole in data/tiny")));
+  EXPECT_TRUE(fs::exists(path("data/tiny/run.json")));
+  hub_.control({{"do", "clear"}});
+  run_well(command("push", pushing()));
+  EXPECT_EQ(hub_.count("PUT /upload"), 0) << "what had arrived was sent again";
+  EXPECT_EQ(hub_.tree(kOut, "run-1").size(), all_files(path("data/tiny")).size() + 1);
+}
+
+TEST_F(HubRun, WithoutTokenNothingIsCapturedUnlessNothingIsToBePushed) {
+  ::unsetenv("HF_TOKEN");
+  const Outcome outcome = run(pushing());
+  EXPECT_EQ(outcome.exit_code, 5);
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("HF_TOKEN"), HasSubstr("--no-push")));
+  EXPECT_FALSE(fs::exists(path("data/tiny")));
+  run_well(with_flag(pushing(), "--no-push"));
+  EXPECT_TRUE(hub_.repo(kOut).is_null());
+  EXPECT_EQ(run(command("push", tiny())).exit_code, 2) << "no repository is named";
+}
+
+TEST_F(HubRun, TokenOfDotEnvIsUsed) {
+  ::unsetenv("HF_TOKEN");
+  write(".env", "HF_TOKEN=hf_write\n");
+  run_well(pushing());
+}
+
+}  // namespace
+}  // namespace qk::e2e
