@@ -27,6 +27,8 @@ struct Arguments {
   ConfigArguments config;
   bool print_config = false, config_reference = false, quiet = false, replace = false;
   bool no_push = false;
+  bool watch = false;
+  std::string metrics;
 };
 
 void capture(const Arguments& arguments) {
@@ -41,10 +43,15 @@ void capture(const Arguments& arguments) {
   std::signal(SIGTERM, on_signal);
   const bool with_push = config.output.hf_repo_id && !arguments.no_push;
   if (with_push) sniffer::check_push(config.output);  // before the work, not after it
-  const sniffer::RunReport report = run_sniff(config, {.replace = arguments.replace,
-                                                       .quiet = arguments.quiet,
-                                                       .version = QK_VERSION,
-                                                       .stop = &stop_requested});
+  sniffer::Monitor monitor(
+      {.watch = arguments.watch && !arguments.quiet, .metrics = arguments.metrics});
+  const sniffer::RunReport report =
+      run_sniff(config, {.replace = arguments.replace,
+                         .quiet = arguments.quiet || monitor.watching(),
+                         .version = QK_VERSION,
+                         .stop = &stop_requested,
+                         .monitor = &monitor});
+  if (!report.already_finished) monitor.finish(report.stages);
   if (!arguments.quiet) fmt::print(stderr, "{}", summary(report, config.output.data_root));
   if (with_push) push(config, &stop_requested);
 }
@@ -60,6 +67,12 @@ void add_capture(CLI::App& program) {
                    "Capture only, even if output.hf_repo_id names a repository");
   program.add_flag("--quiet", arguments->quiet,
                    "No progress, no summary; warnings and errors only");
+  program.add_flag("--watch", arguments->watch,
+                   "A live view of rates, queue, memory and rows instead of the progress line");
+  program
+      .add_option("--metrics", arguments->metrics,
+                  "Append the numbers of the run to this file, a line of JSON every two seconds")
+      ->type_name("FILE");
   program.add_flag("--print-config", arguments->print_config,
                    "Print the effective config as YAML and stop");
   program.add_flag("--config-reference", arguments->config_reference,

@@ -59,8 +59,9 @@ const HeadFile& Capture::head(const std::string& name) const {
   if (found != heads.end()) return *found;
   std::string names;
   for (size_t i = 0; i < std::min(heads.size(), kShownNames); ++i) names += heads[i].name + " ";
-  throw OutputError("{}: no '{}' in this capture; it has {}{}", root.string(), name, names,
-                    heads.size() > kShownNames ? fmt::format("and {} more", heads.size() - 8) : "");
+  throw OutputError(
+      "{}: no '{}' in this capture; it has {}{}", root.string(), name, names,
+      heads.size() > kShownNames ? fmt::format("and {} more", heads.size() - kShownNames) : "");
 }
 
 std::optional<int32_t> Capture::queries_per_key() const {

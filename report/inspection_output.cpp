@@ -75,7 +75,7 @@ std::string layers_text(const Capture& capture, const std::vector<HeadStatistics
     int64_t rows = 0;
     Spread norms;  // of the heads' mean norms
     double deviation = 0;
-    int32_t last = 0;
+    int32_t earliest = heads[begin].first_position, last = 0;
     for (; end < heads.size() && capture.heads[end].layer == first.layer &&
            capture.heads[end].kind == first.kind;
          ++end) {
@@ -83,12 +83,13 @@ std::string layers_text(const Capture& capture, const std::vector<HeadStatistics
       rows += heads[end].rows;
       norms.add(heads[end].norm.mean());
       deviation += heads[end].norm.deviation();
+      earliest = std::min(earliest, heads[end].first_position);
       last = std::max(last, heads[end].last_position);
     }
     const auto count = static_cast<int64_t>(end - begin);
     table.add({std::to_string(first.layer), first.kind == 'q' ? "query" : "key", ranges(numbers),
                grouped(rows), grouped(rows / count), number(norms.mean()),
-               number(deviation / static_cast<double>(count)), fmt::format("0-{}", last),
+               number(deviation / static_cast<double>(count)), fmt::format("{}-{}", earliest, last),
                first.sliding_window ? grouped(*first.sliding_window) : "-"});
     begin = end;
   }

@@ -90,17 +90,15 @@ Json short_number(double value) {
 
 /// End of the positions that the bins cover.
 int32_t end_of_positions(const Capture& capture) {
-  const std::string text = capture.fact("max_length");
-  int64_t end = std::numeric_limits<int32_t>::max();
-  std::from_chars(text.data(), text.data() + text.size(), end);
-  for (const auto& [bucket, rows] : capture.run.at("rows_per_bucket").items()) {
-    const auto positions = bucket_positions(capture, std::stoi(bucket));
-    if (bucket == std::prev(capture.run.at("rows_per_bucket").end()).key() && positions)
-      end = std::min(end, positions->second + 1);
+  int64_t end = int64_t{1} << 17;
+  const std::string longest = capture.fact("max_length");
+  std::from_chars(longest.data(), longest.data() + longest.size(), end);
+  const Json& buckets = capture.run.at("rows_per_bucket");
+  if (!buckets.empty()) {
+    const auto last = bucket_positions(capture, std::stoi(std::prev(buckets.end()).key()));
+    if (last) end = std::min(end, last->second + 1);
   }
-  constexpr int64_t kUnknown = 1 << 17;
-  return static_cast<int32_t>(
-      end == std::numeric_limits<int32_t>::max() ? kUnknown : std::max<int64_t>(end, 2));
+  return static_cast<int32_t>(std::clamp<int64_t>(end, 2, std::numeric_limits<int32_t>::max()));
 }
 
 AnalysisOptions analysis_options(const Capture& capture) {

@@ -149,9 +149,11 @@ class CaptureLoop {
   }
 
   void take(saver::RowBlock block) {
-    state_.rows += static_cast<int64_t>(block.position.size()) *
-                   heads_per_group_[static_cast<size_t>(block.group)];
+    const int64_t heads = heads_per_group_[static_cast<size_t>(block.group)];
+    state_.rows += static_cast<int64_t>(block.position.size()) * heads;
     progress_.update(state_);
+    if (options_.monitor != nullptr)
+      options_.monitor->update(state_, block.bucket, heads, rows_.fill());
     rows_.add(std::move(block));
   }
 

@@ -7,6 +7,7 @@
 #include "saver/dataset_writer.h"
 #include "sniffer/config.h"
 #include "sniffer/progress.h"
+#include "sniffer/progress_monitor.h"
 #include "source/text_reader.h"
 
 namespace qk::sniffer {
@@ -16,6 +17,7 @@ struct RunOptions {
   bool quiet = false;                       ///< no progress line, no summary
   std::string version;                      ///< of sniff-qk, for run.json and the card
   const std::atomic<bool>* stop = nullptr;  ///< set by Ctrl-C: the run stops at the next layer
+  Monitor* monitor = nullptr;               ///< told of every block of rows
 };
 
 struct RunReport {

@@ -59,6 +59,11 @@ double WriterThread::seconds_writing() const {
   return seconds_writing_;
 }
 
+double WriterThread::fill() const {
+  const std::scoped_lock lock(mutex_);
+  return std::min(1.0, static_cast<double>(queued_bytes_) / static_cast<double>(queue_bytes_));
+}
+
 void WriterThread::work() {
   std::unique_lock lock(mutex_);
   while (true) {

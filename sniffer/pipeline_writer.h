@@ -32,6 +32,7 @@ class WriterThread {
     return seconds_waited_;
   }                                ///< of the calling thread, for room in the queue
   double seconds_writing() const;  ///< of the writer's thread
+  double fill() const;             ///< of the queue, 0..1
 
  private:
   void work();

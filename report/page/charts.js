@@ -73,7 +73,7 @@ function redrawFigures() {
 
 function axis(label, more = {}) {
   return {
-    label, labelSize: 20, size: 44, font: "12px system-ui", labelFont: "12px system-ui", stroke: colour("quiet"),
+    label, labelSize: 18, labelGap: -4, size: 40, font: "12px system-ui", labelFont: "12px system-ui", stroke: colour("quiet"),
     grid: { stroke: colour("line"), width: 1 }, ticks: { stroke: colour("line"), width: 1 }, ...more,
   };
 }
@@ -121,11 +121,14 @@ function addScatter(parent, { title, note, summary, xLabel, yLabel, points, head
   const sorted = [...points].sort((a, b) => a[0] - b[0]);
   const dots = (plot) => {
     const radius = 3 * devicePixelRatio;
+    plot.ctx.strokeStyle = colour("edge");
+    plot.ctx.lineWidth = devicePixelRatio * 0.75;
     for (const [x, y, share] of sorted) {
       plot.ctx.beginPath();
       plot.ctx.arc(plot.valToPos(x, "x", true), plot.valToPos(y, "y", true), radius, 0, 2 * Math.PI);
       plot.ctx.fillStyle = ramp(share);
       plot.ctx.fill();
+      plot.ctx.stroke();
     }
   };
   const padded = (_, low, high) => [low - (high - low) * 0.05 - 1e-9, high + (high - low) * 0.05 + 1e-9];

@@ -9,6 +9,7 @@ block after it must be in its output, numbers aside; what follows "..." in a lin
 written to that file first.
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -47,7 +48,8 @@ class Page:
 
     def start(self, arguments, shown, expected):
         self.commands += 1
-        done = subprocess.run(arguments, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300)
+        environment = {"OMP_WAIT_POLICY": "passive", **os.environ}  # as the launcher does
+        done = subprocess.run(arguments, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300)
         if done.returncode != expected:
             self.wrong.append(f"{shown}\n  exit code {done.returncode}, not {expected}:\n{done.stdout}")
         return done.stdout
