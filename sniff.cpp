@@ -1,6 +1,8 @@
 // sniff-qk: arguments -> a command; exceptions -> exit codes. Nothing else.
 #include <fmt/format.h>
 
+#include <csignal>
+
 #include "base/error.h"
 #include "commands/commands.h"
 
@@ -28,6 +30,7 @@ int fail(ExitCode code, const std::string& message) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is an error like a full disk
   CLI::App app(
       "Captures attention queries and keys of Hugging Face decoder models as a Parquet dataset.");
   app.footer(kFooter);

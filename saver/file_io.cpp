@@ -17,16 +17,21 @@ namespace qk::saver {
 namespace fs = std::filesystem;
 namespace {
 
+/// A file system that is full lacks bytes, or room for more files.
+std::string make_room(const fs::path& folder) {
+  struct statvfs status {};
+  if (::statvfs(folder.c_str(), &status) != 0) return "Free some space there";
+  if (status.f_files > 0 && status.f_favail == 0)
+    return "There can be no more files (inodes): remove some";
+  const uint64_t left = static_cast<uint64_t>(status.f_bavail) * status.f_frsize;
+  return fmt::format("Free some space there ({} left)", human_bytes(left));
+}
+
 std::string advice(int error, const fs::path& file) {
   const char* again = "then run the same command: it continues where it stopped";
   switch (error) {
-    case ENOSPC: {
-      std::error_code ignored;
-      const fs::space_info space = fs::space(file.parent_path(), ignored);
-      const std::string left =
-          ignored ? "" : fmt::format(" ({} left)", human_bytes(space.available));
-      return fmt::format("Free some space there{}, {}", left, again);
-    }
+    case ENOSPC:
+      return fmt::format("{}, {}", make_room(file.parent_path()), again);
     case EDQUOT:
       return fmt::format("The quota is used up: make room or raise it, {}", again);
     case EFBIG:

@@ -1,5 +1,6 @@
 // Whatever ends a run, the same command goes on and ends in the same bytes.
 #include <signal.h>
+#include <sys/resource.h>
 
 #include <chrono>
 #include <cstdlib>
@@ -180,6 +181,19 @@ TEST_F(Fault, AFullDiskIsOneErrorAndTheRunGoesOn) {
     EXPECT_THAT(full.err, HasSubstr("same command"));
     expect_resumed(expected);
   }
+}
+
+TEST_F(Fault, ALimitOfFileSizesIsAnErrorLikeAFullDisk) {
+  const Hashes expected = uninterrupted(capture());
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const rlimit limited{.rlim_cur = 100 << 10, .rlim_max = before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &limited), 0);
+  const Outcome outcome = run(capture());
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  EXPECT_EQ(outcome.exit_code, 6);
+  EXPECT_THAT(outcome.err, HasSubstr("ulimit -f"));
+  expect_resumed(expected);
 }
 
 TEST_F(Fault, DamageToTheSpoolIsComputedAgain) {
