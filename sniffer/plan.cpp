@@ -15,7 +15,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t kPassTokensPerThread = 1024;  // as in pipeline.cpp
+/// About as many tokens as a pass takes at a time on a CPU; on a GPU a pass takes what is free.
+constexpr int64_t kPassTokensPerThread = 1024;
 
 /// What exists of the way to data_root.
 fs::path existing_part(const fs::path& folder) {
