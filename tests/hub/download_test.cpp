@@ -184,12 +184,14 @@ TEST_F(HubDownload, WaitsForAProcessThatHoldsTheLock) {
     const FileLock held(lock, {});
     [[maybe_unused]] const auto written = ::write(ready[1], "x", 1);
     ::usleep(100'000);
+    folder_.write("nearly done", "");
     ::_exit(0);
   }
   char letter = 0;
   ASSERT_EQ(::read(ready[0], &letter, 1), 1);
   fetch({kLarge});
-  EXPECT_EQ(::waitpid(other, nullptr, WNOHANG), other) << "the other process still has the lock";
+  EXPECT_TRUE(fs::exists(folder_.path() / "nearly done")) << "the other process still has the lock";
+  EXPECT_EQ(::waitpid(other, nullptr, 0), other);
   EXPECT_EQ(read_file(file(kLarge)), large_);
 }
 
