@@ -113,5 +113,6 @@ add_library(qk_yaml INTERFACE)
 target_link_libraries(qk_yaml INTERFACE $<IF:$<TARGET_EXISTS:yaml-cpp::yaml-cpp>,yaml-cpp::yaml-cpp,yaml-cpp>)
 
 include(Torch)
+include(Cuda)
 include(Arrow)
 qk_stop_if_missing()

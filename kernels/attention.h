@@ -1,24 +1,39 @@
 #pragma once
-/// Causal attention of one document with grouped queries, never repeating keys and never forming an
-/// S x S mask.
+/// Causal attention with grouped queries, never repeating keys and never forming an S x S mask.
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 namespace qk::kernels {
 
-/// q: [tokens, query_heads, head_dim]; k, v: [tokens, key_heads, head_dim]; query head h uses key
-/// head h / (query_heads / key_heads). window: a query sees itself and the window - 1 keys before
-/// it; nullopt: all before it. Returns [tokens, query_heads * head_dim], contiguous. Softmax in
-/// float32. Bits depend on the document alone. Parallel inside (ATen's fused CPU kernel works head
-/// by head, row block by row block), so call it outside of parallel regions.
+/// Documents side by side in a pass: document d is rows[offsets[d] .. offsets[d + 1]).
+struct Documents {
+  std::vector<int64_t> offsets = {0};  ///< documents + 1
+  at::Tensor device_offsets = {};      ///< the same, int32 on the GPU that runs the pass
+};
+
+struct AttentionShape {
+  double scale = 1;
+  std::optional<int64_t> window = {};  ///< a query sees itself and the window - 1 keys before it
+};
+
+/// Rows that q, k and v of these documents must have for causal_attention: a GPU's kernels run
+/// lengths from a fixed set, and read finite values of no effect beyond a document's end.
+int64_t attention_rows(const std::vector<int64_t>& offsets, at::Device device);
+
+/// q: [rows, query_heads, head_dim]; k, v: [rows, key_heads, head_dim]; query head h uses key head
+/// h / (query_heads / key_heads). Rows may have gaps; there are at least attention_rows() of them,
+/// all finite. Returns [rows, query_heads * head_dim],
+/// contiguous; rows outside of the documents are 0. Softmax in float32. A document's bits depend on
+/// the document alone: its length decides the kernel. On a CPU call it outside of parallel regions.
 at::Tensor causal_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                            double scale, std::optional<int64_t> window);
+                            const Documents& documents, const AttentionShape& shape);
 
 /// The formula, with an explicit mask and softmax: specification and test reference. Same arguments
 /// and result.
 at::Tensor causal_attention_reference(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                                      double scale, std::optional<int64_t> window);
+                                      const Documents& documents, const AttentionShape& shape);
 
 }  // namespace qk::kernels

@@ -13,4 +13,9 @@ enum class NormKind {
 /// x: [..., n], float dtype; weight: [n], same dtype. Returns a new tensor of x's shape and dtype.
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps, NormKind kind);
 
+/// residual += branch, rounded to its dtype, in place; returns rms_norm(residual). residual,
+/// branch: [tokens, n].
+at::Tensor add_rms_norm(at::Tensor residual, const at::Tensor& branch, const at::Tensor& weight,
+                        double eps, NormKind kind);
+
 }  // namespace qk::kernels

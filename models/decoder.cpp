@@ -1,11 +1,15 @@
 #include "models/decoder.h"
 
 #include <ATen/ATen.h>
+#include <fmt/ranges.h>
 
-#include "base/error.h"
+#include <algorithm>
+
+#include "base/log.h"
 #include "kernels/attention.h"
 #include "kernels/linear.h"
 #include "models/loader.h"
+#include "models/pass_inputs.h"
 #include "models/tiles.h"
 
 namespace qk::models {
@@ -17,152 +21,178 @@ struct Decoder::State {
   DecoderOptions options;
   DecoderWeights weights;
   RopeTables ropes;
+  std::vector<int64_t> tile_sizes;  // of a GPU, descending
 };
 
-/// One pass over packed documents. Names of shapes: tokens of the pass N, of a tile T.
+namespace {
+
+/// Small models need wide tiles to fill a GPU; those of large ones would only take memory.
+int64_t largest_tile(const DecoderSpec& spec) { return spec.hidden <= 2048 ? 32768 : 8192; }
+
+/// The products of a middle layer and of the last one, which has fewer.
+std::vector<Tensor> distinct_products(const DecoderWeights& weights) {
+  constexpr Role kProducts[] = {Role::QkvProj, Role::QProj,      Role::KProj,
+                                Role::VProj,   Role::OProj,      Role::GateProj,
+                                Role::UpProj,  Role::GateUpProj, Role::DownProj};
+  std::vector<Tensor> products;
+  for (const LayerTensors* layer : {&weights.layers.front(), &weights.layers.back()}) {
+    for (const Role role : kProducts)
+      if ((*layer)[role].defined()) products.push_back((*layer)[role]);
+  }
+  return products;
+}
+
+std::vector<size_t> attention_layers(const DecoderSpec& spec, size_t count) {
+  std::vector<size_t> layers;
+  for (size_t i = 0; i < count; ++i)
+    if (spec.layers[i].attention) layers.push_back(i);
+  return layers;
+}
+
+}  // namespace
+
+/// One pass over packed documents. Names of shapes: rows of the pass N, of a tile T.
 class Decoder::Pass {
  public:
   Pass(State& state, const PackedTokens& tokens, AttentionTap& tap)
       : spec_(state.model.spec),
         options_(state.options),
         weights_(state.weights),
-        ropes_(state.ropes),
         tap_(tap),
-        offsets_(tokens.offsets),
-        tiles_(cut_tiles(tokens.offsets)) {
-    const int64_t count = offsets_.back();
-    const auto rows = [&](int64_t width) {
-      return at::empty({count, width}, at::TensorOptions(options_.dtype).device(options_.device));
-    };
-    residual_ = rows(spec_.hidden);
-    q_ = rows(spec_.query_heads * spec_.head_dim);
-    k_ = rows(spec_.key_heads * spec_.head_dim);
-    v_ = rows(spec_.key_heads * spec_.head_dim);
-    attended_.resize(offsets_.size() - 1);
-    if (spec_.query_temperature) temperature_ = temperatures();
-    embed(tokens.ids);
+        tokens_(tokens.offsets.back()),
+        tiles_(options_.device.is_cpu() ? cut_documents(tokens.offsets)
+                                        : cut_rows(tokens_, state.tile_sizes)),
+        inputs_(make_inputs(spec_, state.ropes, tokens, tiles_.back().begin + tiles_.back().tokens,
+                            options_)) {
+    const int64_t widths[] = {spec_.query_heads * spec_.head_dim, spec_.key_heads * spec_.head_dim,
+                              spec_.key_heads * spec_.head_dim};
+    const int64_t rows = inputs_.ids.size(0);
+    residual_ = at::empty({rows, spec_.hidden}, options());
+    qkv_ = at::empty({std::max(rows, attention_rows(tokens)), widths[0] + widths[1] + widths[2]},
+                     options());
+    qkv_.slice(0, rows).zero_();
+    const auto parts = qkv_.split_with_sizes({widths[0], widths[1], widths[2]}, 1);
+    q_ = parts[0], k_ = parts[1], v_ = parts[2];
   }
 
   void run() {
-    for (size_t i = 0; i < weights_.layers.size(); ++i) {
-      if (!spec_.layers[i].attention) continue;
-      const bool last = i + 1 == weights_.layers.size();
-      project(i, last);
+    const std::vector<size_t> layers = attention_layers(spec_, weights_.layers.size());
+    for_each_tile(tiles_, options_.device, [&](const Tile& tile) {
+      embed(tile);
+      project(layers[0], norm(part(residual_, tile), weight(layers[0], Role::AttentionNorm)), tile);
+    });
+    for (size_t n = 0; n < layers.size(); ++n) {
+      const size_t i = layers[n];
       if (options_.before_rotary) show(i);
-      if (!options_.before_rotary || !last) rotate(i);
+      const bool last = n + 1 == layers.size();
+      if (options_.before_rotary && !last) rotate(i);
       if (!options_.before_rotary) show(i);
       if (last) return;
-      attend(i);
-      finish(i);
+      attended_ = kernels::causal_attention(heads(q_), heads(k_), heads(v_), inputs_.documents,
+                                            {spec_.score_scale, spec_.layers[i].window});
+      for_each_tile(tiles_, options_.device, [&](const Tile& tile) {
+        const size_t next = layers[n + 1];
+        project(next, finish(i, next, tile), tile);
+      });
+      attended_.reset();
     }
   }
 
  private:
-  void embed(const std::vector<int32_t>& ids) {
-    Tensor index = at::tensor(ids, at::kLong);
-    if (spec_.token_read_as_0) index.masked_fill_(index == *spec_.token_read_as_0, 0);
-    const bool inside = index.numel() == 0 || (index.min().item<int64_t>() >= 0 &&
-                                               index.max().item<int64_t>() < spec_.vocab);
-    if (!inside) {
-      throw CheckpointError(
-          "token id {} is outside of the model's embedding ({} rows): tokenizer and model don't "
-          "belong together",
-          index.max().item<int64_t>(), spec_.vocab);
-    }
-    index = index.to(options_.device);
-    const Tensor scale =
-        at::scalar_tensor(spec_.embedding_scale.value_or(1.0), residual_.options());
-    for_each_tile(tiles_, options_.device, [&](const Tile& tile) {
-      Tensor rows = at::embedding(weights_.embedding, index.narrow(0, tile.begin, tile.tokens))
-                        .to(options_.dtype);
-      if (spec_.embedding_scale) rows = rows * scale;
-      part(residual_, tile).copy_(rows);
-    });
+  at::TensorOptions options() const {
+    return at::TensorOptions(options_.dtype).device(options_.device);
   }
 
-  /// Queries, keys and values before the rotary embedding; in the last layer only what is wanted of
-  /// it.
-  void project(size_t i, bool last) {
+  int64_t attention_rows(const PackedTokens& tokens) const {
+    return kernels::attention_rows(tokens.offsets, options_.device);
+  }
+
+  const Tensor& weight(size_t layer, Role role) const { return weights_.layers[layer][role]; }
+
+  void embed(const Tile& tile) {
+    Tensor rows = at::embedding(weights_.embedding, part(inputs_.ids, tile)).to(options_.dtype);
+    if (spec_.embedding_scale) rows = rows * inputs_.embedding_scale;
+    part(residual_, tile).copy_(rows);
+  }
+
+  /// Queries, keys and values from the normed residual h, ready for attention (or for a tap before
+  /// the rotary embedding); in the last layer only what is wanted of it.
+  void project(size_t i, const Tensor& h, const Tile& tile) {
     const LayerTensors& w = weights_.layers[i];
+    const auto product = [&](const Tensor& out, Role weight, Role bias) {
+      if (w[weight].defined()) kernels::linear_out(part(out, tile), h, w[weight], w[bias]);
+    };
+    product(qkv_, Role::QkvProj, Role::QkvBias);
+    product(q_, Role::QProj, Role::QBias);
+    product(k_, Role::KProj, Role::KBias);
+    product(v_, Role::VProj, Role::VBias);
+    prepare_heads(i, tile, /*norms=*/true, /*rotation=*/!options_.before_rotary);
+  }
+
+  void rotate(size_t i) {
     for_each_tile(tiles_, options_.device, [&](const Tile& tile) {
-      const Tensor h = norm(part(residual_, tile), w[Role::AttentionNorm]);
-      const auto head_vectors = [&](Tensor out, Role weight, Role bias, Role norm_weight) {
-        if (!w[weight].defined()) return;
-        kernels::linear_out(out, h, w[weight], w[bias]);
-        Tensor vectors = heads(out);
-        if (w[norm_weight].defined()) vectors.copy_(norm(vectors, w[norm_weight]));
-      };
-      head_vectors(part(q_, tile), Role::QProj, Role::QBias, Role::QNorm);
-      head_vectors(part(k_, tile), Role::KProj, Role::KBias, Role::KNorm);
-      if (!last) kernels::linear_out(part(v_, tile), h, w[Role::VProj], w[Role::VBias]);
+      prepare_heads(i, tile, /*norms=*/false, /*rotation=*/true);
     });
   }
 
   /// Everything that happens to queries and keys between projection and attention.
-  void rotate(size_t i) {
-    const Layer& layer = spec_.layers[i];
+  void prepare_heads(size_t i, const Tile& tile, bool norms, bool rotation) {
     const LayerTensors& w = weights_.layers[i];
-    if (!layer.rope && !spec_.query_temperature) return;
-    std::vector<RopeTable> tables(attended_.size());
-    for (size_t d = 0; d < tables.size() && layer.rope; ++d)
-      tables[d] = ropes_.at(*layer.rope, length(d));
-    for_each_tile(tiles_, options_.device, [&](const Tile& tile) {
-      Tensor q = heads(part(q_, tile)), k = heads(part(k_, tile));
-      if (layer.rope) {
-        const RopeTable& table = tables[tile.document];
-        const Tensor cos = part_of_document(table.cos, tile);
-        const Tensor sin = part_of_document(table.sin, tile);
-        if (w[Role::QProj].defined()) kernels::rotate_(q, cos, sin, spec_.rotary_layout);
-        if (w[Role::KProj].defined()) kernels::rotate_(k, cos, sin, spec_.rotary_layout);
-      }
-      if (spec_.query_temperature) q.mul_(part_of_document(temperature_, tile));
-    });
+    const bool joined = w[Role::QkvProj].defined();
+    kernels::HeadSteps steps{
+        .norm_eps = spec_.norm_eps, .norm = spec_.norm, .layout = spec_.rotary_layout};
+    if (rotation && spec_.layers[i].rope) {
+      const RopeTable& table = inputs_.ropes[*spec_.layers[i].rope];
+      steps.cos = part(table.cos, tile), steps.sin = part(table.sin, tile);
+    }
+    const auto prepare = [&](const Tensor& x, Role projection, Role norm_weight) {
+      if (!joined && !w[projection].defined()) return;
+      if (norms) steps.norm_weight = w[norm_weight];
+      kernels::norm_rotate_(heads(part(x, tile)), steps);
+    };
+    prepare(k_, Role::KProj, Role::KNorm);
+    if (rotation && inputs_.query_factor.defined()) steps.factor = part(inputs_.query_factor, tile);
+    prepare(q_, Role::QProj, Role::QNorm);
   }
 
   void show(size_t i) {
     const auto layer = static_cast<int64_t>(i);
-    if (options_.wanted[i].queries) tap_.take(layer, Kind::Query, heads(q_));
-    if (options_.wanted[i].keys) tap_.take(layer, Kind::Key, heads(k_));
+    const auto tokens = [&](const Tensor& x) { return heads(x.slice(0, 0, tokens_)); };
+    if (options_.wanted[i].queries) tap_.take(layer, Kind::Query, tokens(q_));
+    if (options_.wanted[i].keys) tap_.take(layer, Kind::Key, tokens(k_));
   }
 
-  void attend(size_t i) {
-    for (size_t d = 0; d < attended_.size(); ++d) {
-      if (length(d) == 0) continue;
-      const auto document = [&](const Tensor& x) {
-        return heads(x.narrow(0, offsets_[d], length(d)));
-      };
-      attended_[d] = kernels::causal_attention(document(q_), document(k_), document(v_),
-                                               spec_.score_scale, spec_.layers[i].window);
-    }
-  }
-
-  /// Output projection and MLP, both added to the residual.
-  void finish(size_t i) {
+  /// Output projection and MLP, both added to the residual. Returns the next layer's input.
+  Tensor finish(size_t i, size_t next, const Tile& tile) {
     const LayerTensors& w = weights_.layers[i];
-    for_each_tile(tiles_, options_.device, [&](const Tile& tile) {
-      Tensor residual = part(residual_, tile);
-      const Tensor attended = attended_[tile.document].narrow(0, tile.position, tile.tokens);
-      add(residual, linear(attended, w[Role::OProj], w[Role::OBias]), w[Role::AttentionOutputNorm]);
-      add(residual, mlp(norm(residual, w[Role::MlpNorm]), w), w[Role::MlpOutputNorm]);
-    });
+    const Tensor residual = part(residual_, tile);
+    const Tensor h =
+        add_and_norm(residual, linear(part(attended_, tile), w[Role::OProj], w[Role::OBias]),
+                     w[Role::AttentionOutputNorm], w[Role::MlpNorm]);
+    return add_and_norm(residual, mlp(h, w), w[Role::MlpOutputNorm],
+                        weight(next, Role::AttentionNorm));
   }
 
   Tensor mlp(const Tensor& h, const LayerTensors& w) const {
     Tensor gate, up;
-    if (spec_.separate_gate_up) {
+    if (w[Role::GateUpProj].defined()) {
+      const Tensor both = linear(h, w[Role::GateUpProj], {});
+      gate = both.narrow(1, 0, spec_.mlp);
+      up = both.narrow(1, spec_.mlp, spec_.mlp);
+    } else {
       gate = linear(h, w[Role::GateProj], w[Role::GateBias]);
       up = linear(h, w[Role::UpProj], w[Role::UpBias]);
-    } else {
-      const Tensor both = linear(h, w[Role::GateUpProj], {});
-      gate = both.narrow(1, 0, spec_.mlp).contiguous();
-      up = both.narrow(1, spec_.mlp, spec_.mlp);
     }
     return linear(kernels::gated_activation_(gate, up, spec_.activation), w[Role::DownProj],
                   w[Role::DownBias]);
   }
 
-  void add(Tensor& residual, const Tensor& branch, const Tensor& norm_weight) const {
-    residual.add_(norm_weight.defined() ? norm(branch, norm_weight) : branch);
+  /// residual += branch (normed where the family norms it); returns the residual's norm.
+  Tensor add_and_norm(const Tensor& residual, const Tensor& branch, const Tensor& branch_norm,
+                      const Tensor& weight) const {
+    return kernels::add_rms_norm(residual,
+                                 branch_norm.defined() ? norm(branch, branch_norm) : branch, weight,
+                                 spec_.norm_eps, spec_.norm);
   }
 
   Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) const {
@@ -175,22 +205,7 @@ class Decoder::Pass {
     return kernels::rms_norm(x, weight, spec_.norm_eps, spec_.norm);
   }
 
-  /// The factor of queries by position, [longest document, 1, 1], rounded to the model dtype.
-  Tensor temperatures() const {
-    int64_t longest = 0;
-    for (size_t d = 0; d < attended_.size(); ++d) longest = std::max(longest, length(d));
-    const QueryTemperature& t = *spec_.query_temperature;
-    const Tensor steps =
-        at::arange(longest, at::kLong).div(t.original_max_positions).floor_().add_(1);
-    const Tensor scale = on_this_thread(steps, at::log_out).mul_(t.beta).add_(1);
-    return scale.to(options_.dtype).to(options_.device).view({-1, 1, 1});
-  }
-
-  int64_t length(size_t document) const { return offsets_[document + 1] - offsets_[document]; }
-  Tensor heads(const Tensor& x) const { return x.view({x.size(0), -1, spec_.head_dim}); }
-  static Tensor part_of_document(const Tensor& x, const Tile& tile) {
-    return x.narrow(0, tile.position, tile.tokens);
-  }
+  Tensor heads(const Tensor& x) const { return x.unflatten(1, {-1, spec_.head_dim}); }
   static Tensor part(const Tensor& x, const Tile& tile) {
     return x.narrow(0, tile.begin, tile.tokens);
   }
@@ -198,14 +213,13 @@ class Decoder::Pass {
   const DecoderSpec& spec_;
   const DecoderOptions& options_;
   const DecoderWeights& weights_;
-  RopeTables& ropes_;
   AttentionTap& tap_;
-  const std::vector<int64_t>& offsets_;
+  const int64_t tokens_;  // of the documents; rows beyond them fill the last tile
   const std::vector<Tile> tiles_;
-  Tensor residual_;               // [N, hidden]
-  Tensor q_, k_, v_;              // [N, heads * head_dim]
-  Tensor temperature_;            // by position, where the family has one
-  std::vector<Tensor> attended_;  // per document [tokens, query_heads * head_dim]
+  const PassInputs inputs_;
+  Tensor residual_;         // [N, hidden]
+  Tensor qkv_, q_, k_, v_;  // [N or more, heads * head_dim], the last three parts of the first
+  Tensor attended_;         // [N or more, query_heads * head_dim]
 };
 
 Decoder Decoder::load(const std::filesystem::path& folder, ModelDescription model,
@@ -214,14 +228,34 @@ Decoder Decoder::load(const std::filesystem::path& folder, ModelDescription mode
   DecoderWeights weights =
       load_weights(folder, model, options.wanted, options.dtype, options.device);
   RopeTables ropes(model.spec.ropes, options.dtype, options.device);
-  return Decoder(std::unique_ptr<State>(
-      new State{std::move(model), std::move(options), std::move(weights), std::move(ropes)}));
+  std::vector<int64_t> tile_sizes;
+  if (!options.device.is_cpu()) {
+    tile_sizes = equal_tile_sizes(distinct_products(weights),
+                                  options.tile_rows.value_or(largest_tile(model.spec)));
+    log::debug("device: tiles of {} rows", fmt::join(tile_sizes, ", "));
+  }
+  return Decoder(
+      std::unique_ptr<State>(new State{std::move(model), std::move(options), std::move(weights),
+                                       std::move(ropes), std::move(tile_sizes)}));
 }
 
 void Decoder::prefill(const PackedTokens& tokens, AttentionTap& tap) {
   if (tokens.offsets.back() == 0) return;
   const c10::InferenceMode inference;
   Pass(*state_, tokens, tap).run();
+}
+
+PassMemory Decoder::pass_memory() const {
+  const DecoderSpec& spec = state_->model.spec;
+  const auto element = static_cast<int64_t>(c10::elementSize(state_->options.dtype));
+  const int64_t queries = spec.query_heads * spec.head_dim, keys = spec.key_heads * spec.head_dim;
+  const int64_t ropes = static_cast<int64_t>(spec.ropes.size()) * spec.head_dim;
+  // residual; queries, keys, values; attention's result, and once more while it is put in place
+  const int64_t per_token = spec.hidden + (queries + 2 * keys) + 2 * queries + ropes;
+  const int64_t tile = 4 * spec.hidden + 3 * spec.mlp;
+  return {.bytes_per_token = per_token * element + 32,
+          .fixed_bytes =
+              (state_->tile_sizes.empty() ? 0 : state_->tile_sizes.front()) * tile * element};
 }
 
 Decoder::Decoder(std::unique_ptr<State> state) : state_(std::move(state)) {}

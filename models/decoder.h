@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "models/attention_tap.h"
@@ -25,7 +26,14 @@ struct DecoderOptions {
   at::Device device = at::kCPU;
   bool before_rotary = false;  ///< the tap gets the vectors right before the rotary embedding, else
                                ///< those given to attention
-  std::vector<WantedLayer> wanted;  ///< one per layer of the model
+  std::vector<WantedLayer> wanted;        ///< one per layer of the model
+  std::optional<int64_t> tile_rows = {};  ///< of a GPU's products; nullopt: by the model's size
+};
+
+/// What a pass takes on the device beside the weights.
+struct PassMemory {
+  int64_t bytes_per_token = 0;
+  int64_t fixed_bytes = 0;  ///< intermediates of a tile
 };
 
 class Decoder {
@@ -37,10 +45,12 @@ class Decoder {
   Decoder& operator=(Decoder&&) noexcept;
   ~Decoder();
 
-  /// Runs one pass up to the last wanted layer. A document's vectors are the same bits whatever
-  /// else is in the pass and however many threads run it. Throws CheckpointError for a token id
-  /// outside of the embedding.
+  /// Runs one pass up to the last wanted layer; on a GPU queues it there. A document's vectors are
+  /// the same bits whatever else is in the pass and however many threads run it. Throws
+  /// CheckpointError for a token id outside of the embedding.
   void prefill(const PackedTokens& tokens, AttentionTap& tap);
+
+  PassMemory pass_memory() const;
 
  private:
   class Pass;

@@ -85,8 +85,10 @@ enum class Role {
   UpBias,
   DownBias,
   MlpOutputNorm,
+  QkvProj,  ///< not in a checkpoint: a GPU computes queries, keys and values as one product
+  QkvBias,
 };
-constexpr size_t kRoles = static_cast<size_t>(Role::MlpOutputNorm) + 1;
+constexpr size_t kRoles = static_cast<size_t>(Role::QkvBias) + 1;
 
 /// One tensor of the checkpoint. shape: words of loader.cpp's table (vocab hidden mlp 2*mlp query
 /// key head_dim).

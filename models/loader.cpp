@@ -199,6 +199,22 @@ bool needed(Role role, bool last, const WantedLayer& wanted) {
   }
 }
 
+/// On a GPU, products of the same input are computed as one. The parts go.
+void join(LayerTensors& layer, Role joined, std::initializer_list<Role> parts) {
+  std::vector<at::Tensor> tensors;
+  for (const Role part : parts) tensors.push_back(layer[part]);
+  if (!std::ranges::all_of(tensors, [](const at::Tensor& x) { return x.defined(); })) return;
+  layer.tensors[static_cast<size_t>(joined)] = at::cat(tensors);
+  for (const Role part : parts) layer.tensors[static_cast<size_t>(part)].reset();
+}
+
+void join_products(LayerTensors& layer) {
+  join(layer, Role::QkvProj, {Role::QProj, Role::KProj, Role::VProj});
+  join(layer, Role::QkvBias, {Role::QBias, Role::KBias, Role::VBias});
+  if (!layer[Role::GateBias].defined())
+    join(layer, Role::GateUpProj, {Role::GateProj, Role::UpProj});
+}
+
 }  // namespace
 
 std::vector<int64_t> tensor_shape(const TensorRow& row, const DecoderSpec& spec) {
@@ -225,6 +241,7 @@ DecoderWeights load_weights(const std::filesystem::path& folder, const ModelDesc
       weights.layers[i].tensors[static_cast<size_t>(row.role)] =
           loader.layer_tensor(row, static_cast<int64_t>(i));
     }
+    if (!device.is_cpu()) join_products(weights.layers[i]);
   }
   return weights;
 }

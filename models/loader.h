@@ -19,7 +19,8 @@ struct LayerTensors {
 
 /// Weights of the embedding and of the layers up to the last wanted one; in that layer only what
 /// the wanted projections need. On a CPU, tensors whose stored dtype fits are views of the mapped
-/// files, which `files` keeps alive.
+/// files, which `files` keeps alive; on a GPU, products of the same input are one tensor
+/// (Role::QkvProj, Role::GateUpProj).
 struct DecoderWeights {
   checkpoint::Weights files;
   at::Tensor embedding;  ///< stored dtype on a CPU (rows are converted as they are read), else the

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "models/families.h"
 
 namespace qk::models {
@@ -150,6 +151,9 @@ ModelDescription describe_model(const std::filesystem::path& folder, const json&
                           decoder.where(), description.model_type,
                           fmt::join(supported_model_types(), ", "));
   }
+  if (overrides.is_object() && overrides.contains("model_type"))
+    log::warn("model.config_overrides.model_type has no effect: the model stays a {}",
+              description.model_type);
   fill_defaults(object, description.family->defaults);
   try {
     description.family->derive(object);

@@ -1,8 +1,11 @@
 #pragma once
-/// Documents are cut into token tiles. Everything but attention works tile by tile, each tile on
-/// one thread with single-threaded products, so a tile's bits depend on its document alone: not on
-/// the number of threads, not on which other documents share the pass.
+/// Passes are cut into token tiles, and everything but attention works tile by tile. On a CPU a
+/// tile is a part of one document, on one thread with single-threaded products; on a GPU all tiles
+/// have the same number of rows, whatever documents they hold. Either way the shape of a row's
+/// products depends on its document alone, and so do its bits: not on the number of threads, not on
+/// which other documents share the pass.
 #include <ATen/Parallel.h>
+#include <ATen/core/Tensor.h>
 #include <c10/core/InferenceMode.h>
 
 #include <atomic>
@@ -11,16 +14,25 @@
 
 namespace qk::models {
 
+/// Rows begin .. begin + tokens of the pass.
 struct Tile {
-  size_t document = 0;
-  int64_t begin = 0;     ///< first row in the pass
-  int64_t position = 0;  ///< first position in the document
+  int64_t begin = 0;
   int64_t tokens = 0;
 };
 
-/// Tiles of documents whose rows are offsets[d] .. offsets[d + 1]; equal in size within a document,
-/// up to rounding.
-std::vector<Tile> cut_tiles(const std::vector<int64_t>& offsets);
+/// Tiles for a CPU of documents whose rows are offsets[d] .. offsets[d + 1]; equal in size within a
+/// document, up to rounding.
+std::vector<Tile> cut_documents(const std::vector<int64_t>& offsets);
+
+/// Tiles for a GPU that hold `rows`, the largest first; the last one may reach beyond them.
+/// sizes: descending.
+std::vector<Tile> cut_rows(int64_t rows, const std::vector<int64_t>& sizes);
+
+/// Of largest, largest / 2, ...: the sizes of tiles whose products with every one of these weights
+/// [features, in] give a row the same bits as a tile of `largest` rows does. On a GPU the library
+/// chooses its kernel by the shape; where it takes one that sums in another order, the size is left
+/// out.
+std::vector<int64_t> equal_tile_sizes(const std::vector<at::Tensor>& weights, int64_t largest);
 
 /// Calls work(tile) for every tile: on a CPU from all of ATen's threads, the next free thread
 /// taking the next tile; on a GPU one after another. Rethrows the first exception.

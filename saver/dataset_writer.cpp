@@ -297,6 +297,8 @@ DatasetWriter::DatasetWriter(WriterOptions options, CaptureLayout layout, RunFac
 
 DatasetWriter::~DatasetWriter() = default;
 
+void DatasetWriter::capture_begins() { state_->opened = Clock::now(); }
+
 Found DatasetWriter::found() const { return state_->found; }
 int64_t DatasetWriter::documents_done() const { return state_->totals.documents; }
 int64_t DatasetWriter::tokens_done() const { return state_->totals.tokens; }

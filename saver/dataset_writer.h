@@ -71,6 +71,9 @@ class DatasetWriter {
   ~DatasetWriter();  ///< without close(): what was appended is kept for a later run; no final file
                      ///< appears
 
+  /// The time of the capture counts from here, without the loading of the model before it.
+  void capture_begins();
+
   /// What was in data_root. Finished: the same capture is complete, nothing to do. Unfinished:
   /// documents_done() > 0 may hold.
   Found found() const;

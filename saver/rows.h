@@ -2,8 +2,11 @@
 /// What the capture hands to the writer. Plain memory, no torch, no Arrow.
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace qk::saver {
@@ -39,6 +42,29 @@ struct Document {
       0;  ///< captured from it, over all heads; the writer checks the sum against the blocks
 };
 
+/// Bytes that stay where they were made: shared, never copied, never changed.
+class SharedBytes {
+ public:
+  SharedBytes() = default;
+  SharedBytes(std::vector<std::byte> bytes)
+      : SharedBytes(std::make_shared<const std::vector<std::byte>>(std::move(bytes))) {}
+  /// owner keeps bytes alive.
+  SharedBytes(std::span<const std::byte> bytes, std::shared_ptr<const void> owner)
+      : bytes_(bytes), owner_(std::move(owner)) {}
+
+  const std::byte* data() const { return bytes_.data(); }
+  size_t size() const { return bytes_.size(); }
+  auto begin() const { return bytes_.begin(); }
+  auto end() const { return bytes_.end(); }
+
+ private:
+  explicit SharedBytes(std::shared_ptr<const std::vector<std::byte>> bytes)
+      : bytes_(*bytes), owner_(std::move(bytes)) {}
+
+  std::span<const std::byte> bytes_;
+  std::shared_ptr<const void> owner_;
+};
+
 /// Rows of one group (layer, kind) from some consecutive documents; all heads of a group share the
 /// row columns.
 struct RowBlock {
@@ -47,7 +73,7 @@ struct RowBlock {
   std::vector<int32_t> example_id;  ///< [rows]
   std::vector<int32_t> position;    ///< [rows]
   std::vector<int32_t> token_id;    ///< [rows] with CaptureLayout::token_strings, else empty
-  std::vector<std::byte> vectors;   ///< [heads][rows][head_dim] of CaptureLayout::vector_type
+  SharedBytes vectors = {};         ///< [heads][rows][head_dim] of CaptureLayout::vector_type
 };
 
 /// Everything from some consecutive documents of the dataset, in dataset order. What is too large

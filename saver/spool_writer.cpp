@@ -77,7 +77,7 @@ void add_rows(std::vector<iovec>& parts, const std::vector<const RowBlock*>& blo
     parts.push_back(as_part(block->token_id));
   }
   for (const RowBlock* block : blocks) {
-    if (block != nullptr) parts.push_back(as_part(block->vectors));
+    if (block != nullptr) parts.push_back(as_part(block->vectors.data(), block->vectors.size()));
   }
 }
 

@@ -1,6 +1,8 @@
 #pragma once
 /// The tap: samples the queries and keys that the decoder shows and hands them on as blocks of
 /// rows.
+#include <ATen/core/Tensor.h>
+
 #include <atomic>
 #include <functional>
 #include <map>
@@ -10,6 +12,7 @@
 #include "models/attention_tap.h"
 #include "saver/rows.h"
 #include "sniffer/config.h"
+#include "sniffer/row_stage.h"
 #include "sniffer/sampling.h"
 
 namespace qk::sniffer {
@@ -20,38 +23,55 @@ struct PassDocument {
   std::span<const int32_t> ids;  ///< its tokens
 };
 
+/// Positions are drawn before a pass starts, so that nothing in it waits for the host. On a GPU the
+/// rows of a pass leave while the next one runs: they arrive with finish_passes().
 class Sniffer final : public models::AttentionTap {
  public:
-  /// Receives blocks of at most kBlockBytes, in the order in which the decoder shows them.
+  /// Receives blocks of at most RowStage::kBlockBytes, pass by pass, in the order in which the
+  /// decoder shows them.
   using Sink = std::function<void(saver::RowBlock)>;
-  static constexpr int64_t kBlockBytes = 64 << 20;
+  /// After the last block of a pass: the rows captured from each of its documents, over all heads.
+  using PassDone = std::function<void(const std::vector<int64_t>& rows_by_document)>;
 
-  /// stop: checked at each layer; when it is set, take() throws Interrupted.
-  Sniffer(const CaptureConfig& capture, saver::CaptureLayout layout, Sink sink,
-          const std::atomic<bool>* stop = nullptr);
+  struct Options {
+    at::Device device = at::kCPU;     ///< where the decoder shows vectors
+    int64_t stage_bytes = 256 << 20;  ///< of rows on their way from a GPU, at most
+    const std::atomic<bool>* stop =
+        nullptr;  ///< checked at each layer; set: take() throws Interrupted
+  };
 
-  /// Before a pass. Spans must live until the pass ends.
-  void begin_pass(std::vector<PassDocument> documents);
+  Sniffer(const CaptureConfig& capture, saver::CaptureLayout layout, Options options, Sink sink,
+          PassDone pass_done);
+  ~Sniffer() override;
 
+  /// Before a pass.
+  void begin_pass(const std::vector<PassDocument>& documents);
   void take(int64_t layer, models::Kind kind, const at::Tensor& vectors) override;
+  /// After a pass that was shown whole.
+  void end_pass();
 
-  /// Rows captured from each document of the pass so far, over all heads.
-  const std::vector<int64_t>& rows_by_document() const { return rows_; }
+  /// Hands on what is left of ended passes, but for the newest `keep`.
+  void finish_passes(size_t keep = 0);
+
+  /// Forgets a pass that failed. False if some of its rows were handed on already.
+  bool drop_pass();
 
  private:
   struct Selection;
-  Selection select(const saver::LayerHeads& group);
-  void emit(int32_t group, const Selection& rows, int64_t begin, int64_t end,
-            const at::Tensor& vectors);
+  Selection select(const saver::LayerHeads& group,
+                   const std::vector<PassDocument>& documents) const;
+  void emit(size_t group, int64_t begin, int64_t end, const at::Tensor& vectors);
 
   saver::CaptureLayout layout_;
-  std::map<std::pair<int64_t, char>, int32_t>
-      group_of_;  // (layer, kind) -> index into layout_.groups
+  std::map<std::pair<int64_t, char>, size_t> group_of_;  // (layer, kind) -> of layout_.groups
   PositionSampler sampler_;
-  Sink sink_;
-  const std::atomic<bool>* stop_;
-  std::vector<PassDocument> documents_;
-  std::vector<int64_t> rows_;
+  Options options_;
+  RowStage stage_;
+  std::vector<at::Tensor> heads_;      // by group, int32 on the device
+  std::vector<Selection> selections_;  // of the pass, by group
+  std::vector<int64_t> first_row_of_;  // of a group in row_index_
+  at::Tensor row_index_;               // of all groups, int32 on the device
+  std::vector<int64_t> rows_;          // by document of the pass
 };
 
 }  // namespace qk::sniffer

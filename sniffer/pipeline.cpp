@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <deque>
 #include <numeric>
+#include <utility>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -20,26 +22,25 @@
 namespace qk::sniffer {
 namespace {
 
-/// Tokens of a pass, per thread: some tiles for each, so that they end at about the same time.
-constexpr int64_t kPassTokensPerThread = 1024;
-
 /// Documents of one pass, tokenized.
 struct Batch {
   models::PackedTokens tokens;
   std::vector<TokenizedDocument> documents;
 };
 
-/// The next documents up to the token budget, at least one; empty at the end of the dataset.
-Batch next_batch(DocumentStream& documents, int64_t token_budget) {
-  Batch batch;
-  while (batch.tokens.offsets.back() < token_budget) {
-    std::optional<TokenizedDocument> document = documents.next();
-    if (!document) break;
-    batch.tokens.ids.insert(batch.tokens.ids.end(), document->ids.begin(), document->ids.end());
-    batch.tokens.offsets.push_back(static_cast<int64_t>(batch.tokens.ids.size()));
-    batch.documents.push_back(std::move(*document));
-  }
-  return batch;
+void add(Batch& batch, TokenizedDocument document) {
+  batch.tokens.ids.insert(batch.tokens.ids.end(), document.ids.begin(), document.ids.end());
+  batch.tokens.offsets.push_back(static_cast<int64_t>(batch.tokens.ids.size()));
+  batch.documents.push_back(std::move(document));
+}
+
+/// The two halves of a batch of several documents.
+std::pair<Batch, Batch> split(Batch batch) {
+  std::pair<Batch, Batch> halves;
+  const size_t middle = batch.documents.size() / 2;
+  for (size_t d = 0; d < batch.documents.size(); ++d)
+    add(d < middle ? halves.first : halves.second, std::move(batch.documents[d]));
+  return halves;
 }
 
 std::vector<PassDocument> pass_documents(const Batch& batch) {
@@ -75,6 +76,9 @@ void log_batch(const InferenceConfig& config, int64_t number, const Batch& batch
       state.seconds_forward, state.seconds_writing);
 }
 
+/// Passes that a GPU may have queued while the host prepares the next one.
+constexpr size_t kPassesAhead = 1;
+
 /// Documents -> passes -> rows, until the dataset ends.
 class CaptureLoop {
  public:
@@ -87,15 +91,22 @@ class CaptureLoop {
                    {.max_length = config.tokenizer.max_length,
                     .skip = writer.documents_done(),
                     .threads = std::max(1, at::get_num_threads() / 2)}),
+        device_(choose_device(config.model)),
         decoder_(models::Decoder::load(inputs.model_folder, inputs.model,
                                        {.dtype = scalar_type(config.model.dtype),
-                                        .device = choose_device(config.model),
+                                        .device = device_,
                                         .before_rotary = config.capture.capture_pre_rope,
                                         .wanted = inputs.plan.wanted})),
+        budget_(pass_budget(decoder_, device_)),
+        writer_(writer),
         rows_(writer, memory_budget(config.output) / 4),
         sniffer_(
             config.capture, inputs.plan.layout,
-            [this](saver::RowBlock block) { take(std::move(block)); }, options.stop),
+            {.device = device_,
+             .stage_bytes = memory_budget(config.output) / 4,
+             .stop = options.stop},
+            [this](saver::RowBlock block) { take(std::move(block)); },
+            [this](const std::vector<int64_t>& rows) { commit(rows); }),
         heads_per_group_(heads_per_group(inputs.plan.layout)) {
     state_.documents = state_.documents_before = writer.documents_done();
     state_.tokens = state_.tokens_before = writer.tokens_done();
@@ -105,12 +116,19 @@ class CaptureLoop {
 
   /// What was captured before an error or a stop is handed to the writer all the same.
   ProgressState run() {
+    writer_.capture_begins();
     try {
       run_passes();
     } catch (const Interrupted&) {
       rows_.finish();
       throw Interrupted("stopped after {} documents; the same command goes on from there",
                         state_.documents);
+    } catch (const c10::Error& error) {
+      rows_.finish();
+      throw InternalError(
+          "after {} documents: {}\nWhat was captured is kept; the same command "
+          "goes on from there",
+          state_.documents, error.what_without_backtrace());
     } catch (...) {
       rows_.finish();
       throw;
@@ -123,29 +141,89 @@ class CaptureLoop {
 
  private:
   void run_passes() {
-    for (int64_t number = 1;; ++number) {
+    while (true) {
       const Stopwatch waiting;
-      const Batch batch = next_batch(documents_, kPassTokensPerThread * at::get_num_threads());
+      Batch batch = next_batch();
       state_.seconds_text += waiting.seconds();
       if (batch.documents.empty()) break;
       if (options_.stop != nullptr && *options_.stop) throw Interrupted("stopped");
-      pass(batch);
-      log_batch(config_.inference, number, batch, sniffer_.rows_by_document(), state_);
+      timed([&] { pass(std::move(batch)); });
+    }
+    timed([&] { sniffer_.finish_passes(); });
+  }
+
+  /// The next documents up to the token budget, at least one; empty at the end of the dataset.
+  Batch next_batch() {
+    Batch batch;
+    while (true) {
+      if (!held_) held_ = documents_.next();
+      if (!held_) break;
+      const auto length = static_cast<int64_t>(held_->ids.size());
+      if (!batch.documents.empty() && batch.tokens.offsets.back() + length > budget_.tokens) break;
+      check_fits(*held_);
+      add(batch, std::move(*std::exchange(held_, std::nullopt)));
+    }
+    return batch;
+  }
+
+  void check_fits(const TokenizedDocument& document) const {
+    if (static_cast<int64_t>(document.ids.size()) > budget_.longest_document)
+      refuse(document, budget_.longest_document);
+  }
+
+  [[noreturn]] static void refuse(const TokenizedDocument& document, int64_t fitting) {
+    throw ConfigError(
+        "document {} (id {}) has {} tokens, more than the memory of the device holds; about {} "
+        "would fit: set tokenizer.max_length to that or less",
+        document.index, document.source_id, document.ids.size(), fitting);
+  }
+
+  /// Out of memory all the same: the pass is run again in halves.
+  void pass(Batch batch) {
+    try {
+      sniffer_.begin_pass(pass_documents(batch));
+      decoder_.prefill(batch.tokens, sniffer_);
+      in_flight_.push_back(std::move(batch));
+      sniffer_.end_pass();
+      sniffer_.finish_passes(kPassesAhead);
+    } catch (const c10::OutOfMemoryError&) {
+      if (!sniffer_.drop_pass()) throw;
+      sniffer_.finish_passes();
+      if (batch.documents.size() == 1)
+        refuse(batch.documents[0], static_cast<int64_t>(batch.tokens.ids.size()) / 2);
+      log::warn("out of device memory at {} tokens in a pass; going on with half as many",
+                batch.tokens.ids.size());
+      budget_.tokens = static_cast<int64_t>(batch.tokens.ids.size()) / 2;
+      release_device_memory(device_);
+      auto [first, second] = split(std::move(batch));
+      pass(std::move(first));
+      pass(std::move(second));
     }
   }
 
-  void pass(const Batch& batch) {
-    const Stopwatch watch;
-    const double waited_before = rows_.seconds_waited();
-    sniffer_.begin_pass(pass_documents(batch));
-    decoder_.prefill(batch.tokens, sniffer_);
-    rows_.commit(saved_documents(batch, sniffer_.rows_by_document()));
-    state_.seconds_writing = rows_.seconds_waited();
-    state_.seconds_forward += watch.seconds() - (state_.seconds_writing - waited_before);
+  /// The oldest pass in flight has handed on its last row.
+  void commit(const std::vector<int64_t>& rows) {
+    const Batch batch = std::move(in_flight_.front());
+    in_flight_.pop_front();
+    rows_.commit(saved_documents(batch, rows));
     state_.documents += static_cast<int64_t>(batch.documents.size());
     state_.tokens += batch.tokens.offsets.back();
-    state_.fraction = documents_.progress();
+    state_.fraction = state_.documents_total
+                          ? static_cast<double>(state_.documents) /
+                                static_cast<double>(std::max<int64_t>(1, *state_.documents_total))
+                          : batch.documents.back().fraction;
     progress_.update(state_);
+    log_batch(config_.inference, ++passes_, batch, rows, state_);
+  }
+
+  /// What `work` takes counts as forward pass, but for the time that it waits for the disk.
+  template <typename Work>
+  void timed(const Work& work) {
+    const Stopwatch watch;
+    const double waited_before = rows_.seconds_waited();
+    work();
+    state_.seconds_writing = rows_.seconds_waited();
+    state_.seconds_forward += watch.seconds() - (state_.seconds_writing - waited_before);
   }
 
   void take(saver::RowBlock block) {
@@ -168,9 +246,15 @@ class CaptureLoop {
   const RunOptions& options_;
   Progress& progress_;
   DocumentStream documents_;
+  std::optional<TokenizedDocument> held_;  // read, but not in a pass yet
+  const at::Device device_;
   models::Decoder decoder_;
+  PassBudget budget_;
+  saver::DatasetWriter& writer_;
   WriterThread rows_;
+  std::deque<Batch> in_flight_;  // passes whose rows are not all handed on
   Sniffer sniffer_;
+  int64_t passes_ = 0;
   std::vector<int64_t> heads_per_group_;
   ProgressState state_;
 };
@@ -182,6 +266,7 @@ RunReport run_sniff(const SniffConfig& config, const RunOptions& options) {
   RunReport report;
   if (config.inference.threads) at::set_num_threads(static_cast<int>(*config.inference.threads));
 
+  check_autocast(config, choose_device(config.model));
   const Inputs inputs = open_inputs(config, options.stop);
   Progress progress(options.quiet);
   saver::DatasetWriter writer =

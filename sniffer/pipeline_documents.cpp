@@ -26,7 +26,7 @@ DocumentStream::~DocumentStream() {
 }
 
 /// Waits for room, then takes the next row. nullopt: nothing left to do for this worker.
-std::optional<source::TextRow> DocumentStream::read_row(int64_t& sequence) {
+std::optional<source::TextRow> DocumentStream::read_row(int64_t& sequence, double& fraction) {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] {
     const bool room = held_bytes_ < options_.ahead_bytes || ready_.empty();
@@ -36,6 +36,7 @@ std::optional<source::TextRow> DocumentStream::read_row(int64_t& sequence) {
   std::optional<source::TextRow> row = reader_.next();
   if (row) {
     sequence = next_read_++;
+    fraction = reader_.progress();
     held_bytes_ += static_cast<int64_t>(row->text.size());
   } else {
     ended_ = true;
@@ -47,11 +48,13 @@ std::optional<source::TextRow> DocumentStream::read_row(int64_t& sequence) {
 void DocumentStream::work() {
   try {
     int64_t sequence = 0;
-    while (std::optional<source::TextRow> row = read_row(sequence)) {
+    double fraction = 0;
+    while (std::optional<source::TextRow> row = read_row(sequence, fraction)) {
       tokenizer::Encoding encoding;
       if (!row->unusable) encoding = tokenizer_.encode(row->text, options_.max_length);
-      TokenizedDocument document{row->index, row->example_id, std::move(row->source_id),
-                                 std::move(encoding.ids), encoding.truncated};
+      TokenizedDocument document{
+          row->index,         row->example_id, std::move(row->source_id), std::move(encoding.ids),
+          encoding.truncated, fraction};
       const std::scoped_lock lock(mutex_);
       held_bytes_ += bytes_held(document) - static_cast<int64_t>(row->text.size());
       ready_.emplace(sequence, std::move(document));
@@ -80,11 +83,6 @@ std::optional<TokenizedDocument> DocumentStream::next() {
   held_bytes_ -= bytes_held(document);
   changed_.notify_all();
   return document;
-}
-
-double DocumentStream::progress() const {
-  const std::scoped_lock lock(mutex_);
-  return reader_.progress();
 }
 
 std::optional<int64_t> DocumentStream::row_count() const {

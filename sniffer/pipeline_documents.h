@@ -23,6 +23,7 @@ struct TokenizedDocument {
   std::string source_id;
   std::vector<int32_t> ids;  ///< empty: a row without any token
   bool truncated = false;
+  double fraction = 0;  ///< of the dataset, read up to and with this document: 0..1
 };
 
 class DocumentStream {
@@ -42,14 +43,12 @@ class DocumentStream {
   /// The next document in dataset order, nullopt at the end. Rethrows what a worker threw.
   std::optional<TokenizedDocument> next();
 
-  /// Share of the dataset read so far, 0..1; row count where it is known.
-  double progress() const;
-  std::optional<int64_t> row_count() const;
+  std::optional<int64_t> row_count() const;  ///< where it is known
   source::TextFlaws flaws() const;
 
  private:
   void work();
-  std::optional<source::TextRow> read_row(int64_t& sequence);
+  std::optional<source::TextRow> read_row(int64_t& sequence, double& fraction);
 
   source::TextReader& reader_;
   const tokenizer::Tokenizer& tokenizer_;

@@ -1,13 +1,17 @@
 #include "sniffer/pipeline_model.h"
 
 #include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <c10/core/CachingDeviceAllocator.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <vector>
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/log.h"
 #include "sniffer/config_print.h"
 
 namespace qk::sniffer {
@@ -87,6 +91,36 @@ at::Device choose_device(const ModelConfig& model) {
         wanted);
   }
   return wanted == "auto" ? at::Device(at::kCUDA, 0) : at::Device(wanted);
+}
+
+void check_autocast(const SniffConfig& config, at::Device device) {
+  const WeightType autocast = config.inference.autocast_dtype;
+  if (device.is_cpu() || autocast == WeightType::Float32 || autocast == config.model.dtype) return;
+  throw ConfigError(
+      "inference.autocast_dtype: {} with model.dtype {} mixes precisions on a GPU, which sniff-qk "
+      "does not do; set both to the same type, or autocast_dtype to float32 for none",
+      c10::toString(scalar_type(autocast)), c10::toString(scalar_type(config.model.dtype)));
+}
+
+PassBudget pass_budget(const models::Decoder& decoder, at::Device device) {
+  constexpr int64_t kUnlimited = std::numeric_limits<int32_t>::max();
+  constexpr int64_t kTokensPerThread =
+      1024;  // some tiles for each: they end at about the same time
+  if (device.is_cpu()) return {kTokensPerThread * at::get_num_threads(), kUnlimited};
+  constexpr int64_t kTokens = 65536;
+  constexpr double kShare = 0.9;  // the rest is for the kernels' own workspaces
+  const size_t free = c10::getDeviceAllocator(device.type())->getMemoryInfo(device.index()).first;
+  const models::PassMemory memory = decoder.pass_memory();
+  const auto usable = static_cast<int64_t>(kShare * static_cast<double>(free)) - memory.fixed_bytes;
+  const int64_t fitting =
+      std::min(kUnlimited, std::max<int64_t>(usable, 0) / memory.bytes_per_token);
+  log::debug("device: {} MB free, {} bytes per token, passes of up to {} tokens", free >> 20,
+             memory.bytes_per_token, fitting);
+  return {std::min(kTokens, fitting / 2), fitting};
+}
+
+void release_device_memory(at::Device device) {
+  if (!device.is_cpu()) c10::getDeviceAllocator(device.type())->emptyCache();
 }
 
 std::map<std::string, std::string> run_identity(const SniffConfig& config,

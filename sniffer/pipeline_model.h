@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 
+#include "models/decoder.h"
 #include "sniffer/config.h"
 
 namespace qk::sniffer {
@@ -15,6 +16,23 @@ at::ScalarType scalar_type(WeightType type);
 /// device_map of the config. auto and null: a CUDA device if this build and machine have one, else
 /// the CPU. Throws ConfigError when the device isn't there.
 at::Device choose_device(const ModelConfig& model);
+
+/// On a GPU, autocast to another type than the weights' would promote some steps to float32, as
+/// upstream's does; that is not computed here. Throws ConfigError.
+void check_autocast(const SniffConfig& config, at::Device device);
+
+/// How much goes into one pass.
+struct PassBudget {
+  int64_t tokens = 0;            ///< of several documents together
+  int64_t longest_document = 0;  ///< of one document, by itself
+};
+
+/// CPU: some work for every thread. GPU: what its free memory holds, up to where more makes
+/// nothing faster.
+PassBudget pass_budget(const models::Decoder& decoder, at::Device device);
+
+/// Gives cached memory back to the device.
+void release_device_memory(at::Device device);
 
 /// Everything that decides the rows, for a later run that wants to continue: the config's sections
 /// but for output and what only changes speed, and fingerprints of the files of model and

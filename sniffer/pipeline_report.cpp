@@ -31,16 +31,16 @@ std::string summary(const RunReport& report, const std::string& data_root) {
                           ? static_cast<double>(s.tokens - s.tokens_before) / s.seconds_forward
                           : 0;
   return fmt::format(
-             "{} documents ({} without a token skipped, {} truncated), {} tokens\n"
+             "{} {} ({} without a token skipped, {} truncated), {} tokens\n"
              "{} rows in {} files, {} in {}\n"
              "{} in all: loading {}, waiting for text {}, model {} ({} tok/s), waiting for disk "
              "{}, "
              "writing files {}\n",
-             w.documents, w.skipped, w.truncated, w.tokens, w.rows, w.files,
-             short_bytes(static_cast<double>(w.bytes)), data_root, short_time(report.seconds_total),
-             short_time(report.seconds_loading), short_time(s.seconds_text),
-             short_time(s.seconds_forward), short_number(rate), short_time(s.seconds_writing),
-             short_time(w.seconds_finalizing)) +
+             w.documents, w.documents == 1 ? "document" : "documents", w.skipped, w.truncated,
+             w.tokens, w.rows, w.files, short_bytes(static_cast<double>(w.bytes)), data_root,
+             short_time(report.seconds_total), short_time(report.seconds_loading),
+             short_time(s.seconds_text), short_time(s.seconds_forward), short_number(rate),
+             short_time(s.seconds_writing), short_time(w.seconds_finalizing)) +
          describe_flaws(report.flaws);
 }
 

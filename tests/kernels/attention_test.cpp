@@ -14,6 +14,14 @@ struct Shape {
 
 class CausalAttention : public testing::TestWithParam<std::tuple<Shape, at::ScalarType>> {};
 
+/// One document, as long as x.
+Documents whole(const at::Tensor& x) { return {.offsets = {0, x.size(0)}}; }
+
+double relative_error(const at::Tensor& x, const at::Tensor& expected) {
+  const at::Tensor wide = expected.to(at::kDouble);
+  return ((x.to(at::kDouble) - wide).norm() / wide.norm()).item<double>();
+}
+
 TEST_P(CausalAttention, EqualsTheFormula) {
   const auto& [shape, dtype] = GetParam();
   at::Generator generator = at::detail::createCPUGenerator(3);
@@ -22,10 +30,10 @@ TEST_P(CausalAttention, EqualsTheFormula) {
   };
   const at::Tensor q = vectors(shape.query_heads), k = vectors(shape.key_heads),
                    v = vectors(shape.key_heads);
-  const at::Tensor fused = causal_attention(q, k, v, 0.25, shape.window).to(at::kFloat);
-  const at::Tensor formula = causal_attention_reference(q, k, v, 0.25, shape.window).to(at::kFloat);
-  const double tolerance = dtype == at::kFloat ? 1e-5 : 1e-2;
-  EXPECT_LT((fused - formula).norm().item<double>(), tolerance * formula.norm().item<double>());
+  const AttentionShape how{.scale = 0.25, .window = shape.window};
+  EXPECT_LT(relative_error(causal_attention(q, k, v, whole(q), how),
+                           causal_attention_reference(q, k, v, whole(q), how)),
+            dtype == at::kFloat ? 1e-5 : 1e-2);
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -38,10 +46,21 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(CausalAttention, AWindowAsLongAsTheDocumentHidesNothing) {
   const at::Tensor x = at::randn({50, 2, 8});
-  EXPECT_TRUE(
-      at::equal(causal_attention(x, x, x, 0.3, 50), causal_attention(x, x, x, 0.3, std::nullopt)));
-  EXPECT_FALSE(
-      at::equal(causal_attention(x, x, x, 0.3, 49), causal_attention(x, x, x, 0.3, std::nullopt)));
+  const auto with_window = [&](std::optional<int64_t> window) {
+    return causal_attention(x, x, x, whole(x), {.scale = 0.3, .window = window});
+  };
+  EXPECT_TRUE(at::equal(with_window(50), with_window(std::nullopt)));
+  EXPECT_FALSE(at::equal(with_window(49), with_window(std::nullopt)));
+}
+
+TEST(CausalAttention, GivesADocumentTheSameBitsAloneAndBetweenOthers) {
+  const at::Tensor x = at::randn({300, 2, 16});
+  const Documents three{.offsets = {0, 100, 100, 170, 260}};
+  const at::Tensor together = causal_attention(x, x, x, three, {.scale = 0.3});
+  const at::Tensor own = x.slice(0, 100, 170);
+  EXPECT_TRUE(at::equal(together.slice(0, 100, 170),
+                        causal_attention(own, own, own, whole(own), {.scale = 0.3})));
+  EXPECT_EQ(together.slice(0, 260).abs().max().item<float>(), 0.0f) << "outside of the documents";
 }
 
 }  // namespace

@@ -39,17 +39,19 @@ saver::RowBlock SmallCapture::block(size_t index) const {
       block.position.push_back(position);
     }
   }
+  std::vector<std::byte> vectors;
   for (const int32_t head : group.heads) {
     for (const int64_t id : example_ids) {
       for (int32_t position = 0; position < tokens; ++position) {
         for (int64_t dim = 0; dim < layout.head_dim; ++dim) {
           const auto bytes =
               std::bit_cast<std::array<std::byte, 4>>(value(id, group, head, position, dim));
-          block.vectors.insert(block.vectors.end(), bytes.begin(), bytes.end());
+          vectors.insert(vectors.end(), bytes.begin(), bytes.end());
         }
       }
     }
   }
+  block.vectors = std::move(vectors);
   return block;
 }
 

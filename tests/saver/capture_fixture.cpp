@@ -91,15 +91,17 @@ CapturedBatch Synthetic::batch(int64_t first, int64_t last) const {
         if (layout.token_strings) block.token_id.push_back(static_cast<int32_t>((i + row) % 9));
       }
     }
+    std::vector<std::byte> vectors;
     for (size_t head = 0; head < layout.groups[group].heads.size(); ++head) {
       for (int64_t i = first; i < last; ++i) {
         for (int64_t row = 0; row < rows_in(i, group); ++row) {
           for (int64_t dim = 0; dim < layout.head_dim; ++dim) {
-            put_vector_value(block.vectors, value(i, group, head, row, dim), layout.vector_type);
+            put_vector_value(vectors, value(i, group, head, row, dim), layout.vector_type);
           }
         }
       }
     }
+    block.vectors = std::move(vectors);
     if (!block.position.empty()) batch.blocks.push_back(std::move(block));
   }
   return batch;

@@ -52,7 +52,7 @@ void add_rows(saver::CapturedBatch& batch, saver::Document& document, int32_t gr
   std::vector<float> values(heads.size() * positions.size() * kHeadDim);
   for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i) + 0.5f;
   const auto bytes = std::as_bytes(std::span(values));
-  block.vectors.assign(bytes.begin(), bytes.end());
+  block.vectors = std::vector(bytes.begin(), bytes.end());
   document.rows += static_cast<int64_t>(heads.size() * positions.size());
   batch.blocks.push_back(std::move(block));
 }

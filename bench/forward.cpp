@@ -1,0 +1,259 @@
+// The forward pass against its floor: the decoder over random tokens, without and with the
+// production sampler, and the same matrix products and attention calls back to back. One JSON line.
+//
+//   qk_bench_forward MODEL_FOLDER --tokens 4096 --documents 16 --bucket 256
+//
+// bench/gpu.py makes the model folders.
+#include <ATen/ATen.h>
+#include <ATen/DeviceAccelerator.h>
+#include <c10/core/Event.h>
+#include <c10/core/InferenceMode.h>
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <deque>
+#include <nlohmann/json.hpp>
+
+#include "base/stopwatch.h"
+#include "kernels/attention.h"
+#include "kernels/linear.h"
+#include "models/decoder.h"
+#include "models/tiles.h"
+#include "sniffer/capture_plan.h"
+#include "sniffer/core.h"
+
+namespace qk {
+namespace {
+
+struct Arguments {
+  std::string folder, device = "cuda:0";
+  int64_t tokens = 4096, documents = 16, bucket = 256, tile = 0;
+  double seconds = 3;
+  bool pass_only = false;
+};
+
+class NoTap : public models::AttentionTap {
+ public:
+  void take(int64_t, models::Kind, const at::Tensor&) override {}
+};
+
+/// Keeps what one document of the pass shows.
+class Recorder : public models::AttentionTap {
+ public:
+  Recorder(int64_t begin, int64_t tokens) : begin_(begin), tokens_(tokens) {}
+  void take(int64_t, models::Kind, const at::Tensor& vectors) override {
+    seen.push_back(vectors.narrow(0, begin_, tokens_).clone());
+  }
+  std::vector<at::Tensor> seen;
+
+ private:
+  int64_t begin_, tokens_;
+};
+
+/// Peak of the memory that tensors took on a GPU; 0 on a CPU.
+double peak_gb(at::Device device) {
+  if (device.is_cpu()) return 0;
+  const auto stats = at::accelerator::getDeviceStats(device.index());
+  return static_cast<double>(stats.allocated_bytes[0].peak) / 1e9;
+}
+
+void wait(at::Device device) {
+  if (!device.is_cpu()) at::accelerator::synchronizeDevice(device.index());
+}
+
+/// Tokens per second of `pass`, which takes `tokens`, repeated for at least `seconds`, at most two
+/// passes queued at a time.
+template <typename Pass>
+double rate(const Arguments& arguments, at::Device device, int64_t tokens, const Pass& pass) {
+  pass();
+  wait(device);
+  const Stopwatch watch;
+  int64_t done = 0;
+  std::deque<c10::Event> ends;
+  while (watch.seconds() < arguments.seconds) {
+    pass();
+    done += tokens;
+    if (device.is_cpu()) continue;
+    ends.emplace_back(device.type());
+    ends.back().record(c10::impl::VirtualGuardImpl(device.type()).getStream(device));
+    if (ends.size() < 2) continue;
+    ends.front().synchronize();
+    ends.pop_front();
+  }
+  wait(device);
+  return static_cast<double>(done) / watch.seconds();
+}
+
+models::PackedTokens random_tokens(const Arguments& arguments, int64_t vocab) {
+  models::PackedTokens tokens;
+  const int64_t count = arguments.tokens * arguments.documents;
+  const at::Tensor ids = at::randint(vocab, {count}, at::kInt);
+  tokens.ids.assign(ids.const_data_ptr<int32_t>(), ids.const_data_ptr<int32_t>() + count);
+  for (int64_t d = 1; d <= arguments.documents; ++d) tokens.offsets.push_back(d * arguments.tokens);
+  return tokens;
+}
+
+/// Whether the middle document of the pass shows the same bits as it does by itself.
+bool same_bits_alone(models::Decoder& decoder, const models::PackedTokens& tokens) {
+  const size_t middle = (tokens.offsets.size() - 1) / 2;
+  const int64_t begin = tokens.offsets[middle], length = tokens.offsets[middle + 1] - begin;
+  models::PackedTokens alone;
+  alone.ids.assign(tokens.ids.begin() + begin, tokens.ids.begin() + begin + length);
+  alone.offsets.push_back(length);
+  Recorder together(begin, length), by_itself(0, length);
+  decoder.prefill(tokens, together);
+  decoder.prefill(alone, by_itself);
+  return std::equal(together.seen.begin(), together.seen.end(), by_itself.seen.begin(),
+                    [](const at::Tensor& a, const at::Tensor& b) { return at::equal(a, b); });
+}
+
+/// One layer's products and attention, on memory of their own: weights of several layers in turn,
+/// so that no cache holds them.
+class Floor {
+ public:
+  Floor(const models::DecoderSpec& spec, const models::PackedTokens& tokens, at::Device device,
+        int64_t tile)
+      : spec_(spec), tiles_(models::cut_rows(tokens.offsets.back(), {tile})) {
+    const auto options = at::TensorOptions(at::kBFloat16).device(device);
+    const int64_t q = spec.query_heads * spec.head_dim, k = spec.key_heads * spec.head_dim;
+    rows_ = std::max(tiles_.back().begin + tile, kernels::attention_rows(tokens.offsets, device));
+    for (int i = 0; i < 4; ++i) {
+      weights_.push_back({at::randn({q + 2 * k, spec.hidden}, options),
+                          at::randn({spec.hidden, q}, options),
+                          at::randn({2 * spec.mlp, spec.hidden}, options),
+                          at::randn({spec.hidden, spec.mlp}, options)});
+    }
+    hidden_ = at::randn({rows_, spec.hidden}, options);
+    qkv_ = at::randn({rows_, q + 2 * k}, options);
+    attended_ = at::randn({rows_, q}, options);
+    wide_ = at::randn({tile, 2 * spec.mlp}, options);
+    mlp_ = at::randn({tile, spec.mlp}, options);
+    out_ = at::empty({tile, spec.hidden}, options);
+    documents_.offsets = tokens.offsets;
+    documents_.device_offsets = at::tensor(tokens.offsets, at::kLong).to(at::kInt).to(device);
+  }
+
+  void products() {
+    for (size_t layer = 0; layer + 1 < spec_.layers.size(); ++layer) {
+      const auto& w = weights_[layer % weights_.size()];
+      for (const models::Tile& tile : tiles_) {
+        const auto part = [&](const at::Tensor& x) { return x.narrow(0, tile.begin, tile.tokens); };
+        kernels::linear_out(part(qkv_), part(hidden_), w[0], {});
+        kernels::linear_out(out_, part(attended_), w[1], {});
+        kernels::linear_out(wide_, part(hidden_), w[2], {});
+        kernels::linear_out(out_, mlp_, w[3], {});
+      }
+    }
+  }
+
+  void attention() {
+    const int64_t q = spec_.query_heads * spec_.head_dim, k = spec_.key_heads * spec_.head_dim;
+    const auto parts = qkv_.split_with_sizes({q, k, k}, 1);
+    const auto heads = [&](const at::Tensor& x) { return x.unflatten(1, {-1, spec_.head_dim}); };
+    for (size_t layer = 0; layer + 1 < spec_.layers.size(); ++layer) {
+      kernels::causal_attention(heads(parts[0]), heads(parts[1]), heads(parts[2]), documents_,
+                                {spec_.score_scale, spec_.layers[layer].window});
+    }
+  }
+
+ private:
+  const models::DecoderSpec& spec_;
+  std::vector<models::Tile> tiles_;
+  int64_t rows_ = 0;
+  std::vector<std::array<at::Tensor, 4>> weights_;
+  at::Tensor hidden_, qkv_, attended_, wide_, mlp_, out_;
+  kernels::Documents documents_;
+};
+
+sniffer::CaptureConfig production(const Arguments& arguments) {
+  sniffer::CaptureConfig capture;
+  capture.sampler = {.type = sniffer::SamplerType::Uniform, .base_rate = 1.0};
+  capture.min_bucket_size = arguments.bucket;
+  return capture;
+}
+
+void run(const Arguments& arguments) {
+  const c10::InferenceMode inference;
+  const at::Device device(arguments.device);
+  const auto model = models::describe_model(arguments.folder, nullptr);
+  const models::DecoderSpec spec = model.spec;
+  sniffer::CaptureConfig capture = production(arguments);
+  const auto plan = plan_capture(capture, spec, sniffer::WeightType::BFloat16);
+  auto decoder = models::Decoder::load(
+      arguments.folder, model,
+      {.dtype = at::kBFloat16,
+       .device = device,
+       .wanted = plan.wanted,
+       .tile_rows = arguments.tile > 0 ? std::optional(arguments.tile) : std::nullopt});
+  const auto tokens = random_tokens(arguments, spec.vocab);
+  const int64_t count = tokens.offsets.back();
+
+  NoTap no_tap;
+  if (arguments.pass_only) {
+    const Stopwatch watch;
+    decoder.prefill(tokens, no_tap);
+    wait(device);
+    fmt::print("{} tokens in {:.2f} s, {:.1f} GB\n", count, watch.seconds(), peak_gb(device));
+    return;
+  }
+  const bool same_bits = same_bits_alone(decoder, tokens);
+  const double without = rate(arguments, device, count, [&] { decoder.prefill(tokens, no_tap); });
+
+  int64_t rows = 0;
+  sniffer::Sniffer sniffer(
+      capture, plan.layout, {.device = device, .stop = nullptr}, [](saver::RowBlock) {},
+      [&](const std::vector<int64_t>& by_document) {
+        for (const int64_t r : by_document) rows += r;
+      });
+  std::vector<sniffer::PassDocument> documents;
+  for (int64_t d = 0; d < arguments.documents; ++d) {
+    documents.push_back({d, std::span(tokens.ids)
+                                .subspan(static_cast<size_t>(d * arguments.tokens),
+                                         static_cast<size_t>(arguments.tokens))});
+  }
+  const double with = rate(arguments, device, count, [&] {
+    sniffer.begin_pass(documents);
+    decoder.prefill(tokens, sniffer);
+    sniffer.end_pass();
+    sniffer.finish_passes(1);
+  });
+  sniffer.finish_passes();
+
+  Floor floor(spec, tokens, device, arguments.tile > 0 ? arguments.tile : 8192);
+  const double products = rate(arguments, device, count, [&] { floor.products(); });
+  const double attention = rate(arguments, device, count, [&] { floor.attention(); });
+  const double floor_rate = 1 / (1 / products + 1 / attention);
+  const nlohmann::ordered_json line = {{"model", arguments.folder},
+                                       {"layers", spec.layers.size()},
+                                       {"tokens", arguments.tokens},
+                                       {"documents", arguments.documents},
+                                       {"tile", arguments.tile},
+                                       {"forward", without},
+                                       {"forward_sampling", with},
+                                       {"rows", rows},
+                                       {"products_only", products},
+                                       {"attention_only", attention},
+                                       {"floor", floor_rate},
+                                       {"of_floor", without / floor_rate},
+                                       {"sampling_cost", without / with - 1},
+                                       {"same_bits_alone", same_bits}};
+  fmt::print("{}\n", line.dump());
+}
+
+}  // namespace
+}  // namespace qk
+
+int main(int argc, char** argv) {
+  CLI::App app("Times the forward pass, sampling, and the kernels alone.");
+  qk::Arguments arguments;
+  app.add_option("folder", arguments.folder)->required();
+  app.add_option("--device", arguments.device);
+  app.add_option("--tokens", arguments.tokens);
+  app.add_option("--documents", arguments.documents);
+  app.add_option("--bucket", arguments.bucket);
+  app.add_option("--tile", arguments.tile);
+  app.add_option("--seconds", arguments.seconds);
+  app.add_flag("--pass-only", arguments.pass_only, "One pass and nothing else, for a profiler");
+  CLI11_PARSE(app, argc, argv);
+  qk::run(arguments);
+}
