@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -44,7 +45,9 @@ class Plan : public testing::TestWithParam<Case> {
   void SetUp() override {
     before_ = fs::current_path();
     fs::current_path(GetParam().folder);
-    data_root_ = fs::path(testing::TempDir()) / "plan" / GetParam().name;
+    std::string test = testing::UnitTest::GetInstance()->current_test_info()->name();
+    std::ranges::replace(test, '/', '_');
+    data_root_ = fs::path(testing::TempDir()) / "plan" / test;
     fs::remove_all(data_root_);
   }
   void TearDown() override {
