@@ -68,6 +68,11 @@ struct Weights::State {
   const SafetensorsFile& open(const fs::path& file) {
     const std::lock_guard lock(mutex);
     const auto found = opened.find(file);
+    std::error_code ignored;
+    if (found == opened.end() && !fs::exists(file, ignored)) {
+      throw CheckpointError("{}: names the shard {}, which is not there; fetch it",
+                            (folder / kIndexFile).string(), file.string());
+    }
     return found != opened.end() ? found->second
                                  : opened.emplace(file, SafetensorsFile::open(file)).first->second;
   }
@@ -88,14 +93,7 @@ Weights Weights::open(const fs::path& folder) {
   const fs::path index = folder / kIndexFile;
   if (!fs::exists(index, ignored)) report_no_weights(folder);
   for (const auto& [name, shard] : read_index(index)) state->files.emplace(name, folder / shard);
-  Weights weights(state);
-  for (const fs::path& file : weights.files()) {
-    if (!fs::exists(file, ignored)) {
-      throw CheckpointError("{}: names the shard {}, which is not there; fetch it", index.string(),
-                            file.string());
-    }
-  }
-  return weights;
+  return Weights(state);
 }
 
 std::vector<std::string> Weights::names() const {

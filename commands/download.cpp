@@ -24,7 +24,8 @@ void download(const Arguments& arguments) {
   sniffer::TransferDisplay display("downloading " + arguments.model + ":");
   const hub::Snapshot found =
       hub::fetch_model(client, arguments.model, arguments.revision,
-                       {.weights = !arguments.only_tokenizer}, display.progress());
+                       {.config = !arguments.only_tokenizer, .weights = !arguments.only_tokenizer},
+                       display.progress());
   fmt::print("{}\n", found.folder.string());
 }
 

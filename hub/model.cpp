@@ -60,7 +60,8 @@ Listing list_model(Client& client, const Repo& repo, const std::string& revision
 }
 
 /// Files that are wanted whatever else there is; an index brings its shards later.
-std::vector<std::string> wanted_files(const Repo& repo, const Paths& paths, ModelParts parts) {
+std::vector<std::string> wanted_files(const Repo& repo, const Paths& paths,
+                                      const ModelParts& parts) {
   std::vector<std::string> wanted;
   if (parts.tokenizer) {
     if (!paths.contains("tokenizer.json"))
@@ -70,10 +71,12 @@ std::vector<std::string> wanted_files(const Repo& repo, const Paths& paths, Mode
       if (paths.contains(file)) wanted.emplace_back(file);
     }
   }
-  if (parts.weights) {
+  if (parts.config) {
     if (!paths.contains("config.json"))
       throw HubError("{} has no config.json; is it a model that Transformers loads?", repo.name());
     wanted.emplace_back("config.json");
+  }
+  if (parts.weights) {
     if (paths.contains(kSingleFile)) {
       wanted.emplace_back(kSingleFile);
     } else if (paths.contains(kIndex)) {
@@ -85,12 +88,15 @@ std::vector<std::string> wanted_files(const Repo& repo, const Paths& paths, Mode
   return wanted;
 }
 
-/// The shards that an index names.
-std::vector<std::string> shards_of(const Repo& repo, const fs::path& index) {
+/// The shards that an index names, as far as they hold what is needed.
+std::vector<std::string> shards_of(const Repo& repo, const fs::path& index,
+                                   const ModelParts& parts) {
   Paths shards;
   try {
     const Json json = Json::parse(read_file(index));
-    for (const Json& shard : json.at("weight_map")) shards.insert(shard.get<std::string>());
+    for (const auto& [tensor, shard] : json.at("weight_map").items()) {
+      if (!parts.needs || parts.needs(tensor)) shards.insert(shard.get<std::string>());
+    }
   } catch (const Json::exception& error) {
     throw HubError("{}: {}: not understood: {}", repo.name(), index.string(), error.what());
   } catch (const std::system_error& error) {
@@ -106,13 +112,13 @@ std::vector<std::string> shards_of(const Repo& repo, const fs::path& index) {
 
 /// The first file that the cache lacks; empty: all there.
 std::string missing_file(const Repo& repo, const Cache& cache, const std::string& commit,
-                         ModelParts parts) {
+                         const ModelParts& parts) {
   std::vector<std::string> wanted;
   if (parts.tokenizer) wanted.emplace_back("tokenizer.json");
+  if (parts.config) wanted.emplace_back("config.json");
   if (parts.weights) {
-    wanted.emplace_back("config.json");
     if (cache.has(commit, kIndex)) {
-      for (std::string& shard : shards_of(repo, cache.snapshot(commit) / kIndex))
+      for (std::string& shard : shards_of(repo, cache.snapshot(commit) / kIndex, parts))
         wanted.push_back(std::move(shard));
     } else {
       wanted.emplace_back(kSingleFile);
@@ -124,7 +130,7 @@ std::string missing_file(const Repo& repo, const Cache& cache, const std::string
 }
 
 Snapshot from_cache(const Repo& repo, const Cache& cache, const std::string& revision,
-                    ModelParts parts, const UnreachableError& reason, bool offline) {
+                    const ModelParts& parts, const UnreachableError& reason, bool offline) {
   const std::optional<std::string> commit = cache.commit_of(revision);
   const std::string missing = commit ? missing_file(repo, cache, *commit, parts) : "config.json";
   if (!commit || !missing.empty()) {
@@ -140,7 +146,7 @@ Snapshot from_cache(const Repo& repo, const Cache& cache, const std::string& rev
 }  // namespace
 
 Snapshot fetch_model(Client& client, const std::string& id, const std::string& revision,
-                     ModelParts parts, TransferProgress& progress) {
+                     const ModelParts& parts, TransferProgress& progress) {
   const Repo repo{.type = RepoType::Model, .id = id};
   const Cache cache(client.settings().cache, repo);
   try {
@@ -149,7 +155,7 @@ Snapshot fetch_model(Client& client, const std::string& id, const std::string& r
     fetch_files(client, repo, listing.commit, wanted, progress);
     const fs::path folder = cache.snapshot(listing.commit);
     if (std::ranges::find(wanted, kIndex) != wanted.end())
-      fetch_files(client, repo, listing.commit, shards_of(repo, folder / kIndex), progress);
+      fetch_files(client, repo, listing.commit, shards_of(repo, folder / kIndex, parts), progress);
     cache.remember(revision, listing.commit);
     return {folder, listing.commit};
   } catch (const UnreachableError& error) {

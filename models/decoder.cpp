@@ -245,17 +245,18 @@ void Decoder::prefill(const PackedTokens& tokens, AttentionTap& tap) {
   Pass(*state_, tokens, tap).run();
 }
 
-PassMemory Decoder::pass_memory() const {
-  const DecoderSpec& spec = state_->model.spec;
-  const auto element = static_cast<int64_t>(c10::elementSize(state_->options.dtype));
+const DecoderSpec& Decoder::spec() const { return state_->model.spec; }
+at::ScalarType Decoder::dtype() const { return state_->options.dtype; }
+
+PassMemory pass_memory(const DecoderSpec& spec, at::ScalarType dtype) {
+  const auto element = static_cast<int64_t>(c10::elementSize(dtype));
   const int64_t queries = spec.query_heads * spec.head_dim, keys = spec.key_heads * spec.head_dim;
   const int64_t ropes = static_cast<int64_t>(spec.ropes.size()) * spec.head_dim;
   // residual; queries, keys, values; attention's result, and once more while it is put in place
   const int64_t per_token = spec.hidden + (queries + 2 * keys) + 2 * queries + ropes;
   const int64_t tile = 4 * spec.hidden + 3 * spec.mlp;
   return {.bytes_per_token = per_token * element + 32,
-          .fixed_bytes =
-              (state_->tile_sizes.empty() ? 0 : state_->tile_sizes.front()) * tile * element};
+          .fixed_bytes = largest_tile(spec) * tile * element};
 }
 
 Decoder::Decoder(std::unique_ptr<State> state) : state_(std::move(state)) {}

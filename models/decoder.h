@@ -30,11 +30,12 @@ struct DecoderOptions {
   std::optional<int64_t> tile_rows = {};  ///< of a GPU's products; nullopt: by the model's size
 };
 
-/// What a pass takes on the device beside the weights.
+/// What a pass takes on a GPU beside the weights.
 struct PassMemory {
   int64_t bytes_per_token = 0;
-  int64_t fixed_bytes = 0;  ///< intermediates of a tile
+  int64_t fixed_bytes = 0;  ///< intermediates of the largest tile
 };
+PassMemory pass_memory(const DecoderSpec& spec, at::ScalarType dtype);
 
 class Decoder {
  public:
@@ -50,7 +51,8 @@ class Decoder {
   /// CheckpointError for a token id outside of the embedding.
   void prefill(const PackedTokens& tokens, AttentionTap& tap);
 
-  PassMemory pass_memory() const;
+  const DecoderSpec& spec() const;
+  at::ScalarType dtype() const;
 
  private:
   class Pass;

@@ -224,6 +224,28 @@ std::vector<int64_t> tensor_shape(const TensorRow& row, const DecoderSpec& spec)
   return shape;
 }
 
+NeededTensors::NeededTensors(const ModelDescription& model, const std::vector<WantedLayer>& wanted)
+    : names_{std::string(kEmbeddingRow.name)} {
+  if (model.spec.tied_embeddings) names_.insert("lm_head.weight");
+  size_t layers = wanted.size();
+  while (layers > 0 && !wanted[layers - 1].any()) --layers;
+  for (const TensorRow& row : layer_tensors(*model.family, model.spec)) {
+    for (size_t i = 0; i < layers; ++i) {
+      if (needed(row.role, i + 1 == layers, wanted[i]))
+        names_.insert(layer_name(row.name, static_cast<int64_t>(i)));
+    }
+  }
+}
+
+bool NeededTensors::operator()(std::string_view name) const {
+  while (true) {
+    if (names_.contains(name)) return true;
+    const size_t dot = name.find('.');
+    if (dot == std::string_view::npos) return false;
+    name.remove_prefix(dot + 1);
+  }
+}
+
 DecoderWeights load_weights(const std::filesystem::path& folder, const ModelDescription& model,
                             const std::vector<WantedLayer>& wanted, at::ScalarType dtype,
                             at::Device device) {

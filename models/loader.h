@@ -4,6 +4,9 @@
 
 #include <array>
 #include <filesystem>
+#include <set>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "checkpoint/safetensors.h"
@@ -33,6 +36,17 @@ constexpr TensorRow kEmbeddingRow{Role::Embedding, "embed_tokens.weight", "vocab
 
 /// The shape that a row of a family's table means for this model.
 std::vector<int64_t> tensor_shape(const TensorRow& row, const DecoderSpec& spec);
+
+/// Whether the wanted vectors depend on a tensor of the checkpoint; its name with any prefix. What
+/// is only possibly needed (a tied head that may stand in for the embedding) counts.
+class NeededTensors {
+ public:
+  NeededTensors(const ModelDescription& model, const std::vector<WantedLayer>& wanted);
+  bool operator()(std::string_view name) const;
+
+ private:
+  std::set<std::string, std::less<>> names_;  // below the decoder's prefix
+};
 
 /// Throws CheckpointError naming the tensor: missing, unexpected, wrong shape, dtype that is no
 /// plain float.

@@ -267,7 +267,7 @@ RunReport run_sniff(const SniffConfig& config, const RunOptions& options) {
   if (config.inference.threads) at::set_num_threads(static_cast<int>(*config.inference.threads));
 
   check_autocast(config, choose_device(config.model));
-  const Inputs inputs = open_inputs(config, options.stop);
+  const Inputs inputs = open_inputs(config, {.stop = options.stop});
   Progress progress(options.quiet);
   saver::DatasetWriter writer =
       open_writer(config, options, inputs, [&](int64_t done, int64_t all) {

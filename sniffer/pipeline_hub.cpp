@@ -38,7 +38,7 @@ std::shared_ptr<hub::Client> Finder::client() {
 }
 
 FoundFolder Finder::folder(const std::string& name, const std::string& key,
-                           const std::string& revision, bool weights, bool tokenizer) {
+                           const std::string& revision, hub::ModelParts parts) {
   if (fs::is_directory(name)) return {name, ""};
   if (!hub::is_repo_id(name) || name.find('/') == std::string::npos) {
     throw ConfigError(
@@ -48,8 +48,7 @@ FoundFolder Finder::folder(const std::string& name, const std::string& key,
   TransferDisplay display("downloading " + name + ":");
   try {
     const hub::Snapshot found =
-        hub::fetch_model(*client(), name, revision, {.weights = weights, .tokenizer = tokenizer},
-                         display.progress());
+        hub::fetch_model(*client(), name, revision, parts, display.progress());
     return {found.folder, found.commit};
   } catch (const HubError& error) {
     throw HubError("{}: '{}' is no folder here; on the Hub: {}", key, name, error.what());
@@ -57,15 +56,23 @@ FoundFolder Finder::folder(const std::string& name, const std::string& key,
 }
 
 FoundFolder Finder::model(const SniffConfig& config) {
-  return folder(config.model.name, "model.name", config.model.revision.value_or("main"), true,
-                !config.tokenizer.name);
+  return folder(config.model.name, "model.name", config.model.revision.value_or("main"),
+                {.weights = false, .tokenizer = !config.tokenizer.name});
+}
+
+void Finder::weights(const SniffConfig& config, const FoundFolder& model,
+                     std::function<bool(const std::string& tensor)> needs) {
+  if (model.commit.empty()) return;
+  folder(config.model.name, "model.name", model.commit,
+         {.tokenizer = false, .needs = std::move(needs)});
 }
 
 FoundFolder Finder::tokenizer(const SniffConfig& config) {
-  if (!config.tokenizer.name)
-    return folder(config.model.name, "model.name", config.model.revision.value_or("main"), false,
-                  true);
-  return folder(*config.tokenizer.name, "tokenizer.name", "main", false, true);
+  const hub::ModelParts kTokenizer{.config = false, .weights = false};
+  if (config.tokenizer.name)
+    return folder(*config.tokenizer.name, "tokenizer.name", "main", kTokenizer);
+  return folder(config.model.name, "model.name", config.model.revision.value_or("main"),
+                kTokenizer);
 }
 
 FoundTexts Finder::texts(const source::DatasetSpec& spec) {

@@ -2,11 +2,13 @@
 /// Names of the config that may stand for repositories of the Hub: models, tokenizers, datasets.
 #include <atomic>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "hub/client.h"
 #include "hub/download.h"
+#include "hub/model.h"
 #include "sniffer/config.h"
 #include "source/text_reader.h"
 
@@ -30,13 +32,17 @@ class Finder {
   explicit Finder(const std::atomic<bool>* stop = nullptr) : stop_(stop) {}
 
   /// Throw ConfigError (neither a folder nor a name), HubError, DatasetError, Interrupted.
+  /// config.json is there then; the weights of a local folder too.
   FoundFolder model(const SniffConfig& config);
+  /// Fetches those weight files of a model from the Hub that hold tensors which `needs` names.
+  void weights(const SniffConfig& config, const FoundFolder& model,
+               std::function<bool(const std::string& tensor)> needs);
   FoundFolder tokenizer(const SniffConfig& config);
   FoundTexts texts(const source::DatasetSpec& spec);
 
  private:
   FoundFolder folder(const std::string& name, const std::string& key, const std::string& revision,
-                     bool weights, bool tokenizer);
+                     hub::ModelParts parts);
   std::shared_ptr<hub::Client> client();
 
   const std::atomic<bool>* stop_;

@@ -104,19 +104,16 @@ void check_autocast(const SniffConfig& config, at::Device device) {
 
 PassBudget pass_budget(const models::Decoder& decoder, at::Device device) {
   constexpr int64_t kUnlimited = std::numeric_limits<int32_t>::max();
-  constexpr int64_t kTokensPerThread =
-      1024;  // some tiles for each: they end at about the same time
-  if (device.is_cpu()) return {kTokensPerThread * at::get_num_threads(), kUnlimited};
-  constexpr int64_t kTokens = 65536;
+  if (device.is_cpu()) return {kPassTokensPerThread * at::get_num_threads(), kUnlimited};
   constexpr double kShare = 0.9;  // the rest is for the kernels' own workspaces
   const size_t free = c10::getDeviceAllocator(device.type())->getMemoryInfo(device.index()).first;
-  const models::PassMemory memory = decoder.pass_memory();
+  const models::PassMemory memory = models::pass_memory(decoder.spec(), decoder.dtype());
   const auto usable = static_cast<int64_t>(kShare * static_cast<double>(free)) - memory.fixed_bytes;
   const int64_t fitting =
       std::min(kUnlimited, std::max<int64_t>(usable, 0) / memory.bytes_per_token);
   log::debug("device: {} MB free, {} bytes per token, passes of up to {} tokens", free >> 20,
              memory.bytes_per_token, fitting);
-  return {std::min(kTokens, fitting / 2), fitting};
+  return {std::min(kGpuPassTokens, fitting / 2), fitting};
 }
 
 void release_device_memory(at::Device device) {

@@ -27,6 +27,11 @@ struct PassBudget {
   int64_t longest_document = 0;  ///< of one document, by itself
 };
 
+/// Of a CPU's pass: some tiles for each thread, so that they end at about the same time.
+constexpr int64_t kPassTokensPerThread = 1024;
+/// Of a GPU's pass, where memory allows: more makes nothing faster.
+constexpr int64_t kGpuPassTokens = 65536;
+
 /// CPU: some work for every thread. GPU: what its free memory holds, up to where more makes
 /// nothing faster.
 PassBudget pass_budget(const models::Decoder& decoder, at::Device device);

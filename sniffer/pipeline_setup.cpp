@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 
+#include "models/loader.h"
 #include "sniffer/pipeline_hub.h"
 #include "sniffer/pipeline_model.h"
 
@@ -60,12 +61,14 @@ std::map<std::string, std::string> identity(const SniffConfig& config, const Inp
 
 }  // namespace
 
-Inputs open_inputs(const SniffConfig& config, const std::atomic<bool>* stop) {
-  Finder finder(stop);
+Inputs open_inputs(const SniffConfig& config, const InputOptions& options) {
+  Finder finder(options.stop);
   const FoundFolder found_model = finder.model(config);
   const FoundFolder found_tokenizer = finder.tokenizer(config);
   auto model = models::describe_model(found_model.folder, config.model.config_overrides);
   auto plan = plan_capture(config.capture, model.spec, config.model.dtype);
+  if (options.weights)
+    finder.weights(config, found_model, models::NeededTensors(model, plan.wanted));
   auto tokenizer = tokenizer::Tokenizer::open(found_tokenizer.folder);
   FoundTexts texts = finder.texts(dataset_spec(config.dataset));
   return {.model_folder = found_model.folder,

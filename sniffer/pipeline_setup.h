@@ -24,9 +24,13 @@ struct Inputs {
   std::unique_ptr<source::TextReader> reader;
 };
 
-/// Throws the errors of config, Hub, model, tokenizer and dataset, in this order. stop: ends
-/// downloads with Interrupted.
-Inputs open_inputs(const SniffConfig& config, const std::atomic<bool>* stop = nullptr);
+struct InputOptions {
+  const std::atomic<bool>* stop = nullptr;  ///< set: downloads end with Interrupted
+  bool weights = true;  ///< false: a model of the Hub needs only its config.json
+};
+
+/// Throws the errors of config, Hub, model, tokenizer and dataset, in this order.
+Inputs open_inputs(const SniffConfig& config, const InputOptions& options = {});
 
 /// on_file: progress of the final pass, files done and in all. Throws OutputError. `inputs` must
 /// outlive the writer.

@@ -15,9 +15,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// About as many tokens as a pass takes at a time on a CPU; on a GPU a pass takes what is free.
-constexpr int64_t kPassTokensPerThread = 1024;
-
 /// What exists of the way to data_root.
 fs::path existing_part(const fs::path& folder) {
   fs::path part = fs::absolute(folder).lexically_normal();
@@ -38,14 +35,24 @@ DiskPlan plan_disk(const RunPlan& plan) {
   return disk;
 }
 
+double pass_bytes(const RunPlan& plan, at::ScalarType dtype) {
+  const int64_t longest = plan.config.tokenizer.max_length;
+  if (plan.gpu) {
+    const models::PassMemory memory = models::pass_memory(plan.model.spec, dtype);
+    return static_cast<double>(memory.fixed_bytes +
+                               std::max(kGpuPassTokens, longest) * memory.bytes_per_token);
+  }
+  const int threads = at::get_num_threads();
+  return activation_bytes(plan.model.spec, kPassTokensPerThread * threads + longest, threads,
+                          dtype);
+}
+
 MemoryPlan plan_memory(const RunPlan& plan) {
   const at::ScalarType dtype = scalar_type(plan.config.model.dtype);
-  const int threads = at::get_num_threads();
-  const int64_t tokens = kPassTokensPerThread * threads + plan.config.tokenizer.max_length;
   const auto row_bytes =
       static_cast<double>(plan.layout.head_dim * saver::bytes_of(plan.layout.vector_type) + 12);
   return {.weights = weight_bytes(plan.model.spec, plan.work.layers, dtype),
-          .activations = activation_bytes(plan.model.spec, tokens, threads, dtype),
+          .activations = pass_bytes(plan, dtype),
           .writer = std::min(static_cast<double>(memory_budget(plan.config.output)),
                              plan.rows.all * row_bytes),
           .host = static_cast<double>(::sysconf(_SC_PHYS_PAGES)) *
@@ -71,7 +78,7 @@ double typical_rows(const RowCount& rows) {
 
 RunPlan make_plan(const SniffConfig& config, const PlanOptions& options) {
   if (config.inference.threads) at::set_num_threads(static_cast<int>(*config.inference.threads));
-  const Inputs inputs = open_inputs(config);
+  const Inputs inputs = open_inputs(config, {.weights = false});
   const at::Device device = choose_device(config.model);
   RunPlan plan;
   plan.config = config;

@@ -58,8 +58,10 @@ TEST_F(HubModel, OnlyNeededFilesAreFetched) {
 }
 
 TEST_F(HubModel, PartsComeAlone) {
-  EXPECT_THAT(names(fetch("main", {.weights = false})),
+  EXPECT_THAT(names(fetch("main", {.config = false, .weights = false})),
               UnorderedElementsAre("tokenizer.json", "tokenizer_config.json"));
+  EXPECT_THAT(names(fetch("main", {.weights = false})),
+              UnorderedElementsAre("config.json", "tokenizer.json", "tokenizer_config.json"));
 }
 
 TEST_F(HubModel, IndexBringsItsShards) {
@@ -70,6 +72,10 @@ TEST_F(HubModel, IndexBringsItsShards) {
                             {"c.safetensors", "3"},
                             {"model.safetensors.index.json",
                              R"({"weight_map": {"x": "a.safetensors", "y": "b.safetensors"}})"}});
+  const ModelParts with_y{.tokenizer = false,
+                          .needs = [](const std::string& tensor) { return tensor == "y"; }};
+  EXPECT_THAT(names(fetch("main", with_y, "org/s")),
+              UnorderedElementsAre("config.json", "b.safetensors", "model.safetensors.index.json"));
   EXPECT_THAT(names(fetch("main", {}, "org/s")),
               UnorderedElementsAre("config.json", "tokenizer.json", "a.safetensors",
                                    "b.safetensors", "model.safetensors.index.json"));

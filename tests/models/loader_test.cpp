@@ -76,5 +76,17 @@ TEST(Loader, IgnoresLayersBeyondTheModel) {
   EXPECT_EQ(load(folder).layers.size(), 2u);
 }
 
+TEST(NeededTensors, AreThoseUpToTheLastWantedProjection) {
+  const auto folder = write_tiny_model("needed", tiny_config("llama"));
+  const ModelDescription model = describe_model(folder, nullptr);
+  const NeededTensors needs(model, {{}, {.keys = true}, {}});
+  EXPECT_TRUE(needs("model.embed_tokens.weight"));
+  EXPECT_TRUE(needs("model.layers.0.mlp.down_proj.weight"));
+  EXPECT_TRUE(needs("language_model.model.layers.1.self_attn.k_proj.weight"));
+  EXPECT_FALSE(needs("model.layers.1.self_attn.q_proj.weight"));
+  EXPECT_FALSE(needs("model.layers.2.input_layernorm.weight"));
+  EXPECT_FALSE(needs("model.norm.weight"));
+}
+
 }  // namespace
 }  // namespace qk::models
