@@ -208,6 +208,7 @@ class CaptureLoop {
     rows_.commit(saved_documents(batch, rows));
     state_.documents += static_cast<int64_t>(batch.documents.size());
     state_.tokens += batch.tokens.offsets.back();
+    state_.documents_total = documents_.row_count();
     state_.fraction = state_.documents_total
                           ? static_cast<double>(state_.documents) /
                                 static_cast<double>(std::max<int64_t>(1, *state_.documents_total))

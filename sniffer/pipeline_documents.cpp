@@ -87,7 +87,7 @@ std::optional<TokenizedDocument> DocumentStream::next() {
 
 std::optional<int64_t> DocumentStream::row_count() const {
   const std::scoped_lock lock(mutex_);
-  return reader_.row_count();
+  return ended_ ? options_.skip + next_read_ : reader_.row_count();
 }
 
 source::TextFlaws DocumentStream::flaws() const {

@@ -43,7 +43,7 @@ class DocumentStream {
   /// The next document in dataset order, nullopt at the end. Rethrows what a worker threw.
   std::optional<TokenizedDocument> next();
 
-  std::optional<int64_t> row_count() const;  ///< where it is known
+  std::optional<int64_t> row_count() const;  ///< where it is known, and once all is read
   source::TextFlaws flaws() const;
 
  private:
