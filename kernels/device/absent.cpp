@@ -1,4 +1,4 @@
-// Stands in for fused.cu where no CUDA compiler was found: nobody calls what is not available.
+// Stands in for the kernels where no CUDA compiler was found: nobody calls what is not available.
 #include <cstdlib>
 
 #include "kernels/device/fused.h"
