@@ -75,15 +75,15 @@ class SafetensorsFile {
 class Weights {
  public:
   /// Throws CheckpointError: neither file there (says when only .bin weights are), index damaged or
-  /// naming files outside of the folder. Shards are opened when a tensor of them is asked for: those
-  /// that hold nothing needed may be missing.
+  /// naming files outside of the folder. Shards are opened when a tensor of them is asked for:
+  /// those that hold nothing needed may be missing.
   static Weights open(const std::filesystem::path& folder);
 
   std::vector<std::string> names() const;  ///< all tensor names, sorted, of whatever dtype
   bool contains(const std::string& name) const;
   /// Throws CheckpointError when there is no such tensor, its dtype is not in DType, or the index
-  /// names a shard that is missing, lacks it or is damaged. The reference lives as long as any copy of this
-  /// object.
+  /// names a shard that is missing, lacks it or is damaged. The reference lives as long as any copy
+  /// of this object.
   const TensorView& at(const std::string& name) const;
   /// Every weight file of the checkpoint, sorted.
   std::vector<std::filesystem::path> files() const;

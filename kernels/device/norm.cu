@@ -25,8 +25,7 @@ template <typename T, int LANES, int VECTORS>
 __global__ void add_rms_norm_kernel(AddNorm a) {
   constexpr int kSize = Vector<T>::kSize;
   const int lane = threadIdx.x % LANES;
-  const int64_t row =
-      static_cast<int64_t>(blockIdx.x) * (blockDim.x / LANES) + threadIdx.x / LANES;
+  const int64_t row = static_cast<int64_t>(blockIdx.x) * (blockDim.x / LANES) + threadIdx.x / LANES;
   if (row >= a.rows) return;  // whole warps, and whole blocks where a row has more than a warp
   T* residual = static_cast<T*>(a.residual) + row * a.residual_stride;
   const T* branch =

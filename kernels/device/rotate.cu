@@ -3,8 +3,8 @@
 namespace qk::kernels::device {
 namespace {
 
-/// One vector of pairs per thread: 16 bytes of first and 16 of second elements. A head's threads lie
-/// side by side in a warp.
+/// One vector of pairs per thread: 16 bytes of first and 16 of second elements. A head's threads
+/// lie side by side in a warp.
 template <typename T, bool NORM, bool INTERLEAVED>
 __global__ void norm_rotate_vectors(Heads h) {
   constexpr int kSize = Vector<T>::kSize;
@@ -63,8 +63,7 @@ __global__ void norm_rotate_vectors(Heads h) {
   for (int side = 0; side < 2; ++side) {
     Vector<T> result;
 #pragma unroll
-    for (int k = 0; k < kSize; ++k)
-      result.x[k] = rounded<T>(__fmul_rn(value[side][k], factor));
+    for (int k = 0; k < kSize; ++k) result.x[k] = rounded<T>(__fmul_rn(value[side][k], factor));
     store(place[side], result);
   }
 }
@@ -140,10 +139,9 @@ __global__ void norm_rotate_kernel(Heads h) {
     sum += a * a + b * b;
   }
   const T* weight = static_cast<const T*>(h.norm.weight);
-  const float scale =
-      weight == nullptr
-          ? 1.0f
-          : rsqrtf(warp_sum(sum) / static_cast<float>(h.head_dim) + h.norm.eps);
+  const float scale = weight == nullptr
+                          ? 1.0f
+                          : rsqrtf(warp_sum(sum) / static_cast<float>(h.head_dim) + h.norm.eps);
 #pragma unroll
   for (int v = 0; v < kPairsPerLane; ++v) {
     const int i = lane + v * kWarp;
