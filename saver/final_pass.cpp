@@ -10,8 +10,7 @@ namespace qk::saver {
 namespace {
 
 constexpr int64_t kEncoderBytes = 8 << 20;  // Parquet's buffers of one file being written
-constexpr int64_t kSpanBytes = 256 << 10;   // reads shorter than this waste the disk's time
-constexpr int64_t kTasksPerThread = 4;      // evens out tasks of unequal length
+constexpr int64_t kSpanBytes = 1 << 20;     // reads shorter than this waste the disk's time
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -63,13 +62,12 @@ class Planner {
     used_files_ += open;
   }
 
-  /// Few enough for all threads to have work, enough for reads that are worth a disk access.
+  /// Enough for reads that are worth a disk access, and no more: memory doesn't grow with the
+  /// capture. Few enough for all threads to have work.
   int64_t most_heads(size_t group) const {
     const int64_t piece = std::max<int64_t>(
         totals_.rows[group] * row_bytes() / std::max<int64_t>(limits_.records, 1), 1);
-    const int64_t fair = ceil_div(files_, plan_.threads);
-    const int64_t even = ceil_div(files_, plan_.threads * kTasksPerThread);
-    return std::max(even, std::min(fair, ceil_div(kSpanBytes, piece)));
+    return std::min(ceil_div(files_, plan_.threads), ceil_div(kSpanBytes, piece));
   }
 
   void start_task() {
