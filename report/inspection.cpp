@@ -8,6 +8,7 @@
 #include <mutex>
 #include <set>
 
+#include "base/ranges.h"
 #include "report/buckets.h"
 #include "report/text_table.h"
 

@@ -43,17 +43,4 @@ std::string readable_bytes(double bytes) {
   return unit == 0 ? fmt::format("{:.0f} B", bytes) : fmt::format("{:.1f} {}", bytes, kUnits[unit]);
 }
 
-std::string ranges(const std::vector<int32_t>& numbers) {
-  std::string text;
-  for (size_t i = 0; i < numbers.size();) {
-    size_t end = i + 1;
-    while (end < numbers.size() && numbers[end] == numbers[end - 1] + 1) ++end;
-    if (!text.empty()) text += ", ";
-    text += end - i == 1 ? fmt::format("{}", numbers[i])
-                         : fmt::format("{}-{}", numbers[i], numbers[end - 1]);
-    i = end;
-  }
-  return text;
-}
-
 }  // namespace qk::report

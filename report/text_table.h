@@ -26,7 +26,4 @@ std::string grouped(int64_t value);
 /// 512 B, 1.5 MB, 3.2 GB (decimal)
 std::string readable_bytes(double bytes);
 
-/// "0-5, 7" of ascending numbers
-std::string ranges(const std::vector<int32_t>& numbers);
-
 }  // namespace qk::report

@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "base/ranges.h"
 #include "sniffer/plan.h"
 #include "sniffer/progress.h"
 
@@ -11,20 +12,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 std::string about(double value) { return short_number(value); }
-
-/// "0-4, 6" of ascending layer numbers.
-std::string ranges(const std::vector<size_t>& numbers) {
-  std::string text;
-  for (size_t i = 0; i < numbers.size();) {
-    size_t end = i + 1;
-    while (end < numbers.size() && numbers[end] == numbers[end - 1] + 1) ++end;
-    if (!text.empty()) text += ", ";
-    text += end - i == 1 ? fmt::format("{}", numbers[i])
-                         : fmt::format("{}-{}", numbers[i], numbers[end - 1]);
-    i = end;
-  }
-  return text;
-}
 
 /// Layers with something special about them.
 struct LayerFacts {
@@ -83,7 +70,7 @@ void add_capture(Text& text, const RunPlan& plan) {
   text.line("heads", fmt::format("{} query and {} key heads", heads[0], heads[1]));
   for (const saver::LayerHeads& group : plan.layout.groups) {
     text.line(fmt::format("  layer {} {}", group.layer, group.kind),
-              ranges({group.heads.begin(), group.heads.end()}));
+              ranges(std::vector<size_t>{group.heads.begin(), group.heads.end()}));
   }
 }
 

@@ -1,0 +1,25 @@
+#pragma once
+/// Numbers as people write them.
+#include <fmt/format.h>
+
+#include <string>
+#include <vector>
+
+namespace qk {
+
+/// "0-5, 7" of ascending whole numbers.
+template <typename Number>
+std::string ranges(const std::vector<Number>& numbers) {
+  std::string text;
+  for (size_t i = 0; i < numbers.size();) {
+    size_t end = i + 1;
+    while (end < numbers.size() && numbers[end] == numbers[end - 1] + 1) ++end;
+    if (!text.empty()) text += ", ";
+    text += end - i == 1 ? fmt::format("{}", numbers[i])
+                         : fmt::format("{}-{}", numbers[i], numbers[end - 1]);
+    i = end;
+  }
+  return text;
+}
+
+}  // namespace qk
