@@ -180,25 +180,33 @@ class CaptureLoop {
 
   /// Out of memory all the same: the pass is run again in halves.
   void pass(Batch batch) {
-    try {
-      sniffer_.begin_pass(pass_documents(batch));
-      decoder_.prefill(batch.tokens, sniffer_);
-      in_flight_.push_back(std::move(batch));
-      sniffer_.end_pass();
-      sniffer_.finish_passes(kPassesAhead);
-    } catch (const c10::OutOfMemoryError&) {
-      if (!sniffer_.drop_pass()) throw;
-      sniffer_.finish_passes();
-      if (batch.documents.size() == 1)
-        refuse(batch.documents[0], static_cast<int64_t>(batch.tokens.ids.size()) / 2);
-      log::warn("out of device memory at {} tokens in a pass; going on with half as many",
-                batch.tokens.ids.size());
-      budget_.tokens = static_cast<int64_t>(batch.tokens.ids.size()) / 2;
-      release_device_memory(device_);
+    if (!queue(batch)) {
       auto [first, second] = split(std::move(batch));
       pass(std::move(first));
       pass(std::move(second));
+      return;
     }
+    in_flight_.push_back(std::move(batch));
+    sniffer_.end_pass();
+    sniffer_.finish_passes(kPassesAhead);
+  }
+
+  /// False if the device's memory did not suffice; nothing of the pass is left then.
+  bool queue(const Batch& batch) {
+    try {
+      sniffer_.begin_pass(pass_documents(batch));
+      decoder_.prefill(batch.tokens, sniffer_);
+      return true;
+    } catch (const c10::OutOfMemoryError&) {
+      if (!sniffer_.drop_pass()) throw;
+    }
+    sniffer_.finish_passes();
+    const auto tokens = static_cast<int64_t>(batch.tokens.ids.size());
+    if (batch.documents.size() == 1) refuse(batch.documents[0], tokens / 2);
+    log::warn("out of device memory at {} tokens in a pass; going on with half as many", tokens);
+    budget_.tokens = tokens / 2;
+    release_device_memory(device_);
+    return false;
   }
 
   /// The oldest pass in flight has handed on its last row.
