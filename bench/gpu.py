@@ -57,8 +57,8 @@ SCENARIOS = {
     "qwen3-0.6b-4k": Scenario("qwen3-0.6b", 4096, 256, 512, 16),
     "llama-1b-4k": Scenario("llama-3.2-1b", 4096, 256, 512, 16),
     "qwen3-8b-4k": Scenario("qwen3-8b", 4096, 256, 96, 16),
-    "llama-1b-128k": Scenario("llama-3.2-1b", 131072, 8192, 6, 1),
-    "qwen3-8b-128k": Scenario("qwen3-8b", 131072, 8192, 2, 1),
+    "llama-1b-128k": Scenario("llama-3.2-1b", 131072, 8192, 24, 1),
+    "qwen3-8b-128k": Scenario("qwen3-8b", 131072, 8192, 8, 1),
     "smollm2-all": Scenario("smollm2-135m", 512, 128, 256, 128, None, "all"),
 }
 
@@ -69,6 +69,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--folder", type=Path, default=Path("/dev/shm/sniff-qk-bench"))
     parser.add_argument("--only", type=lambda text: text.split(","), default=list(SCENARIOS))
     parser.add_argument("--parts", type=lambda text: text.split(","), default=["forward", "whole", "peer"])
+    parser.add_argument("--data-root", type=Path, default=Path("build/bench-gpu/captured"), help="of the whole runs")
     parser.add_argument("--layers", type=int, help="fewer layers, to try things out")
     parser.add_argument("--tiles", type=lambda text: text.split(","), default=["0"], help="of forward; 0: as sniff-qk")
     parser.add_argument("--seconds", type=float, default=3, help="of each measurement of forward and peer")
@@ -151,7 +152,7 @@ def make_documents(path: Path, count: int, tokens: int) -> None:
 def whole(arguments: argparse.Namespace, scenario: Scenario, model: Path) -> dict:
     documents = arguments.folder / f"documents-{scenario.tokens}x{scenario.documents}.jsonl"
     make_documents(documents, scenario.documents, scenario.tokens)
-    data_root = Path("build/bench-gpu/captured")
+    data_root = arguments.data_root
     shutil.rmtree(data_root, ignore_errors=True)
     capture = {"sampler": {"type": scenario.sampler, "base_rate": 1.0}, "min_bucket_size": scenario.bucket}
     if scenario.sampled_heads:
