@@ -9,7 +9,10 @@
 #include <bit>
 #include <cstring>
 #include <filesystem>
+#include <memory>
 #include <random>
+#include <span>
+#include <string>
 
 #include "base/error.h"
 #include "base/stopwatch.h"
@@ -51,32 +54,56 @@ std::vector<std::byte> random_vectors(size_t values) {
   return bytes;
 }
 
-/// A document of kTokens tokens, every position of every head.
-CapturedBatch first_batch(const CaptureLayout& layout) {
-  CapturedBatch batch;
-  batch.documents.push_back({.index = 0,
-                             .example_id = 0,
-                             .source_id = "0",
-                             .tokens = kTokens,
-                             .truncated = false,
-                             .rows = kTokens * kLayers * (kQueryHeads + kKeyHeads)});
-  for (size_t group = 0; group < layout.groups.size(); ++group) {
-    RowBlock block{.group = static_cast<int32_t>(group),
-                   .bucket = {},
-                   .example_id = {},
-                   .position = {},
-                   .token_id = {},
-                   .vectors = random_vectors(layout.groups[group].heads.size() *
-                                             static_cast<size_t>(kTokens * kHeadDim))};
+/// Documents of kTokens tokens, every position of every head.
+class Documents {
+ public:
+  explicit Documents(const CaptureLayout& layout)
+      : layout_(layout),
+        pool_(
+            std::make_shared<const std::vector<std::byte>>(random_vectors(kPoolRows * kHeadDim))) {
     for (int32_t position = 0; position < kTokens; ++position) {
-      block.bucket.push_back(position / 128);
-      block.example_id.push_back(0);
-      block.position.push_back(position);
+      buckets_.push_back(position / 128);
+      positions_.push_back(position);
     }
-    batch.blocks.push_back(std::move(block));
   }
-  return batch;
-}
+
+  CapturedBatch next() {
+    CapturedBatch batch;
+    batch.documents.push_back({.index = index_,
+                               .example_id = index_,
+                               .source_id = std::to_string(index_),
+                               .tokens = kTokens,
+                               .truncated = false,
+                               .rows = kTokens * kLayers * (kQueryHeads + kKeyHeads)});
+    for (size_t group = 0; group < layout_.groups.size(); ++group) {
+      batch.blocks.push_back(
+          {.group = static_cast<int32_t>(group),
+           .bucket = buckets_,
+           .example_id = std::vector<int32_t>(kTokens, static_cast<int32_t>(index_)),
+           .position = positions_,
+           .token_id = {},
+           .vectors = vectors(kTokens * layout_.groups[group].heads.size())});
+    }
+    ++index_;
+    return batch;
+  }
+
+ private:
+  static constexpr size_t kPoolRows = 160 << 10;
+
+  /// Some of the pool's rows: a file's pages must not repeat themselves, or zstd would find it.
+  SharedBytes vectors(size_t rows) {
+    constexpr size_t kRowBytes = 2 * kHeadDim;
+    const size_t first = engine_() % (kPoolRows - rows);
+    return {std::span(*pool_).subspan(first * kRowBytes, rows * kRowBytes), pool_};
+  }
+
+  const CaptureLayout& layout_;
+  std::shared_ptr<const std::vector<std::byte>> pool_;
+  std::mt19937 engine_{2};
+  std::vector<int32_t> buckets_, positions_;
+  int64_t index_ = 0;
+};
 
 /// Captured bytes that one core turns into Parquet in a second, on a disk of memory.
 double encoding_speed(const CaptureLayout& layout) {
@@ -107,16 +134,13 @@ void measure(const fs::path& folder, double gib, int threads) {
   options.data_root = folder;
   options.threads = threads;
   const CaptureLayout captured = layout();
-  CapturedBatch batch = first_batch(captured);
-  const double batch_bytes = 2.0 * kHeadDim * static_cast<double>(batch.documents[0].rows);
+  Documents documents(captured);
+  const double batch_bytes = 2.0 * kHeadDim * kTokens * kLayers * (kQueryHeads + kKeyHeads);
   const auto batches = static_cast<int64_t>(gib * (1 << 30) / batch_bytes) + 1;
 
   DatasetWriter writer(options, captured, {});
   const qk::Stopwatch spooling;
-  for (int64_t i = 0; i < batches; ++i) {
-    batch.documents[0].index = i;
-    writer.append(batch);
-  }
+  for (int64_t i = 0; i < batches; ++i) writer.append(documents.next());
   ::sync();
   const double spool_seconds = spooling.seconds();
   const qk::Stopwatch finishing;

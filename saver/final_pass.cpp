@@ -10,11 +10,15 @@ namespace qk::saver {
 namespace {
 
 constexpr int64_t kEncoderBytes = 8 << 20;  // Parquet's buffers of one file being written
-constexpr int64_t kSpanBytes = 1 << 20;     // reads shorter than this waste the disk's time
+constexpr int64_t kSpanBytes = 512 << 10;   // reads shorter than this waste the disk's time
+constexpr int64_t kShareBytes = 32 << 20;   // of rows held, where reads are long enough
+constexpr int64_t kSharesPerThread = 4;
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-/// Splits the heads into tasks, one after another.
+/// Splits the heads into tasks, one after another: as many as fill kShareBytes, whether their row
+/// groups are full or not, so that a larger capture takes no more memory than a small one; more
+/// only where reads would be too short, up to what the limits allow.
 class Planner {
  public:
   Planner(const CaptureLayout& layout, const CaptureTotals& totals, const PassLimits& limits)
@@ -30,6 +34,7 @@ class Planner {
         std::clamp<int64_t>(std::min<int64_t>(limits.threads, files_), 1, fitting));
     memory_ = std::max<int64_t>(limits.memory_bytes / plan_.threads - kEncoderBytes, 0);
     open_files_ = std::max<int64_t>(limits.open_files / plan_.threads, 1);
+    even_heads_ = plan_.threads == 1 ? files_ : ceil_div(files_, kSharesPerThread * plan_.threads);
   }
 
   PassPlan run() {
@@ -52,8 +57,10 @@ class Planner {
     const bool is_new_range = task_.empty() || task_.back().group != group;
     const int64_t memory = held * (row_bytes() + (is_new_range ? kColumnBytes : 0));
     const int64_t open = totals_.rows[group] > held ? 1 : 0;
-    const bool full = heads_ >= most_heads(group) || used_memory_ + memory > memory_ ||
-                      used_files_ + open > open_files_;
+    const bool enough = used_memory_ + memory > kShareBytes || heads_ >= even_heads_;
+    const bool full = (enough && heads_ >= worthwhile_heads(group)) ||
+                      heads_ >= ceil_div(files_, plan_.threads) ||
+                      used_memory_ + memory > memory_ || used_files_ + open > open_files_;
     if (!task_.empty() && full) start_task();
     if (task_.empty() || task_.back().group != group) task_.push_back({group, head, 0});
     ++task_.back().count;
@@ -62,12 +69,11 @@ class Planner {
     used_files_ += open;
   }
 
-  /// Enough for reads that are worth a disk access, and no more: memory doesn't grow with the
-  /// capture. Few enough for all threads to have work.
-  int64_t most_heads(size_t group) const {
+  /// Enough for reads that are worth a disk access.
+  int64_t worthwhile_heads(size_t group) const {
     const int64_t piece = std::max<int64_t>(
         totals_.rows[group] * row_bytes() / std::max<int64_t>(limits_.records, 1), 1);
-    return std::min(ceil_div(files_, plan_.threads), ceil_div(kSpanBytes, piece));
+    return ceil_div(kSpanBytes, piece);
   }
 
   void start_task() {
@@ -80,6 +86,7 @@ class Planner {
   const CaptureTotals& totals_;
   const PassLimits& limits_;
   int64_t files_ = 0;
+  int64_t even_heads_ = 0;  // of a share, so that all threads end at about the same time
   int64_t memory_ = 0, open_files_ = 0;  // of one thread
   PassPlan plan_;
   std::vector<HeadRange> task_;

@@ -106,6 +106,26 @@ TEST(PassPlan, FewHeadsAreSharedByAllThreads) {
   EXPECT_GE(plan.tasks.size(), 4U);
 }
 
+TEST(PassPlan, ATenfoldCaptureTakesTheSameMemory) {
+  const CaptureLayout layout = layout_of(16, 20);
+  const auto held = [&](int64_t documents) {
+    const int64_t rows = documents * 512;
+    const PassPlan plan = plan_pass(layout, totals_of(layout, rows),
+                                    {.threads = 2,
+                                     .memory_bytes = 1 << 30,
+                                     .rows_per_group = 32768,
+                                     .open_files = 512,
+                                     .records = documents});
+    expect_complete(plan, layout);
+    int64_t most = 0;
+    for (const auto& task : plan.tasks) most = std::max(most, heads_of(task));
+    return most * std::min<int64_t>(rows, 32768) * 128 * 2;
+  };
+  const int64_t small = held(16);
+  EXPECT_GT(small, 24 << 20);
+  for (const int64_t documents : {40, 160, 1600}) EXPECT_LE(held(documents), small + small / 10);
+}
+
 TEST(PassPlan, TinyPiecesAreReadTogether) {
   const CaptureLayout layout = layout_of(10, 30);
   const PassLimits limits{.threads = 2,
