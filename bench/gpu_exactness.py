@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""How far our bfloat16 queries and keys are from float32, against Transformers' own bfloat16.
+"""How far our bfloat16 (or float16) queries and keys are from float32, against Transformers' own.
 
-    python3 bench/gpu_exactness.py --binary build/release/sniff-qk [--real]
+    python3 bench/gpu_exactness.py --binary build/release/sniff-qk [--real] [--dtype float16]
 
 For the tiny checkpoints of tests/data/golden, and with --real for Llama-3.2-1B's and Qwen3-8B's shapes
 (random weights, --layers of them), at 512, 8192 and 131072 tokens: captures with the binary, runs
-Transformers in float32 (TF32 off) and in bfloat16 over the same tokens, and compares the captured rows:
+Transformers in float32 (TF32 off) and in --dtype over the same tokens, and compares the captured rows:
 per layer and kind, |x - float32| / |float32| (Frobenius norms over all rows), ours over Transformers'.
 Where Transformers' float32 pass does not fit into memory, both are held against our float32 run.
 Prints one line per case with the worst ratio, and exits with 1 when one is above --limit. Needs torch,
@@ -24,7 +24,7 @@ import torch
 import transformers
 from gpu import SHAPES, make_documents, make_model
 from transformers import AttentionInterface
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.integrations import sdpa_attention
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, sdpa_mask
 
 GOLDEN = Path(__file__).parent.parent / "tests" / "data" / "golden"
@@ -41,9 +41,18 @@ def tapped_attention(module, query, key, value, *arguments, **options):
         where = (module.layer_idx, kind)
         if where in POSITIONS:
             SEEN[where] = vectors[0].index_select(1, POSITIONS[where]).float().cpu()
-    return sdpa_attention_forward(module, query, key, value, *arguments, **options)
+    return sdpa_attention.sdpa_attention_forward(module, query, key, value, *arguments, **options)
 
 
+groups_in_sdpa = sdpa_attention.use_gqa_in_sdpa
+
+
+def groups_where_fused(mask, key, value) -> bool:
+    """In float32 only keys repeated for each query head have a kernel that doesn't form tokens x tokens."""
+    return key.dtype != torch.float32 and groups_in_sdpa(mask, key, value)
+
+
+sdpa_attention.use_gqa_in_sdpa = groups_where_fused
 AttentionInterface.register("tapped", tapped_attention)
 ALL_MASK_ATTENTION_FUNCTIONS.register("tapped", sdpa_mask)
 
@@ -93,7 +102,7 @@ def first_text(documents: Path) -> str:
 
 
 def compare(arguments, name: str, model: Path, documents: Path, tokens: int, bucket: int, folder: Path) -> float:
-    ours = capture(arguments.binary, model, documents, tokens, bucket, "bfloat16", folder)
+    ours = capture(arguments.binary, model, documents, tokens, bucket, arguments.dtype, folder)
     ours32 = capture(arguments.binary, model, documents, tokens, bucket, "float32", folder)
     tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_file=str(model / "tokenizer.json"))
     ids = torch.tensor([tokenizer.encode(first_text(documents), add_special_tokens=True)[:tokens]])
@@ -105,7 +114,7 @@ def compare(arguments, name: str, model: Path, documents: Path, tokens: int, buc
     except torch.cuda.OutOfMemoryError:
         torch.cuda.empty_cache()
         exact, against = {where: vectors for where, (_, vectors) in ours32.items()}, "our"
-    theirs = transformers_vectors(model, ids, torch.bfloat16)
+    theirs = transformers_vectors(model, ids, getattr(torch, arguments.dtype))
     worst, worst32, at = 0.0, 0.0, ""
     for where, (_, vectors) in ours.items():
         reference = exact[where].double()
@@ -125,6 +134,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--binary", type=lambda text: Path(text).resolve(), required=True)
     parser.add_argument("--folder", type=Path, default=Path("/dev/shm/sniff-qk-bench"))
+    parser.add_argument("--dtype", choices=["bfloat16", "float16"], default="bfloat16")
+    parser.add_argument("--families", type=lambda text: text.split(",") if text else [], default=TEXT_FAMILIES)
     parser.add_argument("--real", action="store_true")
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--tokens", type=lambda text: [int(x) for x in text.split(",")], default=[512, 8192, 131072])
@@ -141,7 +152,7 @@ def main() -> None:
             failed = True
             print(f"{what[0]:28} failed: {str(error)[:600]}", flush=True)
 
-    for family in TEXT_FAMILIES:
+    for family in arguments.families:
         case(family, GOLDEN / family / "model", GOLDEN / family / "docs.jsonl", 512, 1)
     if arguments.real:
         for shape in ("llama-3.2-1b", "qwen3-8b"):
