@@ -111,6 +111,32 @@ TEST_F(HubRun, DatasetByNameIsTheSameStreamedAndDownloaded) {
   EXPECT_THAT(run_json().dump(), HasSubstr(hub_.head(kTexts)));
 }
 
+TEST_F(HubRun, CaptureOfNamesIsVerifiedAndRecomputedByThem) {
+  as_parquet(path("texts.parquet"));
+  hub_.control({{"do", "add"},
+                {"repo", kTexts},
+                {"copies", {{"data/train-00000-of-00001.parquet", path("texts.parquet")}}}});
+  for (const char* streaming : {"true", "false"}) {
+    SCOPED_TRACE(streaming);
+    run_well(with_flag(from_hub({"tokenizer.name=org/tiny", "dataset.path=org/texts",
+                                 std::string("dataset.streaming=") + streaming}),
+                       "--replace"));
+    const Outcome outcome = run({"verify", "data/tiny", "--recompute", "100%"});
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.out << outcome.err;
+    EXPECT_THAT(outcome.out, AllOf(HasSubstr("recomputed 3 documents"), HasSubstr("same bits")));
+  }
+
+  std::string weights = read_file(path("golden/llama/model/model.safetensors"));
+  weights.back() ^= 0x40;
+  write("other.safetensors", weights);
+  hub_.control({{"do", "add"},
+                {"repo", kModel},
+                {"copies", {{"model.safetensors", path("other.safetensors")}}}});
+  const Outcome outcome = run({"verify", "data/tiny", "--recompute", "100%"});
+  EXPECT_EQ(outcome.exit_code, 6) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("model file model.safetensors"));
+}
+
 TEST_F(HubRun, DatasetMadeByAScriptIsReadFromTheParquetCopy) {
   as_parquet(path("texts.parquet"));
   hub_.add(kTexts, {{"texts.py", "import datasets"}});
