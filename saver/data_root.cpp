@@ -110,8 +110,18 @@ DataRootLock::DataRootLock(const DataRootPaths& paths) : paths_(paths) {
 }
 
 DataRootLock::~DataRootLock() {
+  if (!same_file(fd_, paths_.lock())) return;
   ::unlink(paths_.lock().c_str());
   ::rmdir(paths_.work().c_str());
+}
+
+void DataRootLock::check() const {
+  if (same_file(fd_, paths_.lock())) return;
+  throw OutputError(
+      "{}: is no longer the folder that this run began to write: it, or .sniff in it, was moved, "
+      "removed or unmounted. Bring it back, then run the same command: it continues where it "
+      "stopped.",
+      paths_.root.string());
 }
 
 std::vector<std::string> foreign_files(const DataRootPaths& paths,

@@ -29,6 +29,10 @@ class DataRootLock {
   explicit DataRootLock(const DataRootPaths& paths);
   ~DataRootLock();  ///< removes .sniff when nothing else is in it
 
+  /// Throws OutputError when data_root no longer leads to what was locked: moved, removed,
+  /// unmounted.
+  void check() const;
+
  private:
   DataRootPaths paths_;
   Fd fd_;

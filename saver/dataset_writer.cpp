@@ -40,8 +40,7 @@ auto with_files(Code&& code) {
   } catch (const fs::filesystem_error& error) {
     throw io_error("use it", error.path1(), error.code().value());
   } catch (const std::system_error& error) {
-    throw OutputError("{}. Repair that, then run the same command: it continues where it stopped.",
-                      error.what());
+    throw io_error(error);
   }
 }
 
@@ -205,6 +204,7 @@ void DatasetWriter::State::resume() {
 
 void DatasetWriter::State::append(const CapturedBatch& batch) {
   QK_ASSERT(spool);
+  lock->check();
   if (std::exchange(staging_is_stale, false)) fs::remove_all(paths.staging());
   spool->append(batch);
   for (const RowBlock& block : batch.blocks) {
@@ -230,6 +230,7 @@ WriteSummary DatasetWriter::State::close() {
   if (found == Found::Finished) return finished->summary;
   QK_ASSERT(spool && parts.rows_of_all_heads(layout) == 0);
   const Clock::time_point start = Clock::now();
+  lock->check();
   check_final_space(paths.root, most_final_bytes(layout, totals));
 
   FinishedCapture capture{.identity = identity,
@@ -253,7 +254,7 @@ WriteSummary DatasetWriter::State::close() {
 
 std::vector<FileFacts> DatasetWriter::State::write_final_files(FinishedCapture& capture) {
   fs::remove_all(paths.staging());
-  fs::create_directories(paths.staging());
+  fs::create_directory(paths.staging());
   fault::point("final.begun");
   const SpoolEnd& end = spool->end();
   std::vector<FileFacts> files =

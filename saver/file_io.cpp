@@ -9,7 +9,6 @@
 #include <cerrno>
 #include <climits>
 #include <cstring>
-#include <system_error>
 
 #include "base/fault_point.h"
 
@@ -45,6 +44,8 @@ std::string advice(int error, const fs::path& file) {
     case EMFILE:
     case ENFILE:
       return fmt::format("Allow more open files (ulimit -n), {}", again);
+    case ENOENT:
+      return fmt::format("Was it moved, removed or unmounted? Bring it back, {}", again);
     case EIO:
     case ENODEV:
     case ENXIO:
@@ -79,6 +80,10 @@ Fd::~Fd() {
 OutputError io_error(std::string_view action, const fs::path& file, int error) {
   return OutputError("{}: cannot {}: {}. {}.", file.string(), action,
                      std::generic_category().message(error), advice(error, file));
+}
+
+OutputError io_error(const std::system_error& error) {
+  return OutputError("{}. {}.", error.what(), advice(error.code().value(), {}));
 }
 
 Fd open_fd(const fs::path& file, int flags) {
@@ -137,7 +142,7 @@ uint64_t free_bytes(const fs::path& folder) {
   struct statvfs status {};
   if (::statvfs(folder.c_str(), &status) != 0)
     throw io_error("ask for the free space", folder, errno);
-  return static_cast<uint64_t>(status.f_bavail) * status.f_frsize;
+  return fault::room(static_cast<uint64_t>(status.f_bavail) * status.f_frsize);
 }
 
 std::string human_bytes(uint64_t bytes) {

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -34,6 +35,8 @@ class Fd {
 
 /// "<file>: cannot <action>: <reason>. <what to do>", by errno.
 OutputError io_error(std::string_view action, const std::filesystem::path& file, int error);
+/// The same for an error that says itself where it is.
+OutputError io_error(const std::system_error& error);
 
 Fd open_fd(const std::filesystem::path& file, int flags);
 uint64_t size_of(const Fd& fd, const std::filesystem::path& file);

@@ -115,7 +115,7 @@ class RangeRows {
 
   void open(size_t i) {
     const fs::path folder = context_.staging / name_of(i);
-    fs::create_directories(folder);
+    fs::create_directory(folder);
     heads_[i].file = std::make_unique<RowFile>(context_.format, folder / "data.parquet");
   }
 

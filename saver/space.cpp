@@ -38,6 +38,23 @@ void check_final_space(const std::filesystem::path& root, uint64_t most) {
             human_bytes(most), human_bytes(left));
 }
 
+bool check_room(const std::filesystem::path& root, const std::string& what, uint64_t needed,
+                bool warn) {
+  const uint64_t left = free_bytes(root);
+  if (needed <= left) return true;
+  const std::string text = fmt::format("{}: {} will need about {}, {} are left", root.string(),
+                                       what, human_bytes(needed), human_bytes(left));
+  if (needed / 2 > left) {
+    throw OutputError(
+        "{}. Free some space there, then run the same command: what is captured is kept. Or "
+        "capture "
+        "less (fewer heads or documents, a sparser sampler), or choose another output.data_root.",
+        text);
+  }
+  if (warn) log::warn("{}; it may not fit", text);
+  return false;
+}
+
 SpaceForecast::SpaceForecast(std::filesystem::path root, std::optional<int64_t> documents_total)
     : root_(std::move(root)), total_(documents_total) {
   if (total_) next_ = std::max(kLeastDocuments, *total_ / 100);
@@ -49,19 +66,8 @@ void SpaceForecast::check(int64_t documents, uint64_t spool_bytes, uint64_t fina
   const double scale = static_cast<double>(*total_) / static_cast<double>(documents);
   const double all = static_cast<double>(spool_bytes + final_bytes) * scale;
   const auto needed = static_cast<uint64_t>(all) - spool_bytes;
-  const uint64_t left = free_bytes(root_);
-  if (needed <= left) return;
-  const std::string text =
-      fmt::format("{}: after {} of {} documents, the rest will need about {}, {} are left",
-                  root_.string(), documents, *total_, human_bytes(needed), human_bytes(left));
-  if (needed / 2 > left) {
-    throw OutputError(
-        "{}. Free some space there, then run the same command: it continues where it stopped. Or "
-        "capture less (fewer heads or documents, a sparser sampler), or choose another "
-        "output.data_root.",
-        text);
-  }
-  if (!std::exchange(warned_, true)) log::warn("{}; it may not fit", text);
+  const std::string rest = fmt::format("after {} of {} documents, the rest", documents, *total_);
+  if (!check_room(root_, rest, needed, !warned_)) warned_ = true;
 }
 
 }  // namespace qk::saver

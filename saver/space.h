@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <string>
 
 #include "saver/rows.h"
 #include "saver/totals.h"
@@ -17,6 +18,11 @@ uint64_t most_final_bytes(const CaptureLayout& layout, const CaptureTotals& tota
 /// may not.
 void check_final_space(const std::filesystem::path& root, uint64_t most);
 
+/// Will `what` find its `needed` bytes? Throws OutputError when that is more than twice the free
+/// space; false, with a warning if wanted, when it is more than there is.
+bool check_room(const std::filesystem::path& root, const std::string& what, uint64_t needed,
+                bool warn);
+
 /// Extrapolates what was written to the whole dataset.
 class SpaceForecast {
  public:
@@ -24,8 +30,7 @@ class SpaceForecast {
   SpaceForecast(std::filesystem::path root, std::optional<int64_t> documents_total);
 
   /// After so many documents, which take spool_bytes now and final_bytes at most in the end: looks
-  /// now and then. Throws OutputError when the rest needs more than twice the free space; warns
-  /// when it needs more than there is.
+  /// now and then, as check_room does; warns once.
   void check(int64_t documents, uint64_t spool_bytes, uint64_t final_bytes);
 
  private:

@@ -17,6 +17,7 @@
 #include "sniffer/pipeline_model.h"
 #include "sniffer/pipeline_setup.h"
 #include "sniffer/pipeline_writer.h"
+#include "sniffer/plan_room.h"
 #include "sniffer/progress.h"
 
 namespace qk::sniffer {
@@ -288,6 +289,8 @@ RunReport run_sniff(const SniffConfig& config, const RunOptions& options) {
     const std::optional<int64_t> all = inputs.reader->row_count();
     log::info("resuming: {}{} documents done", writer.documents_done(),
               all ? fmt::format(" of {}", *all) : "");
+  } else {
+    check_room(config, inputs, options.stop);
   }
 
   {

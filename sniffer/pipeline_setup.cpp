@@ -81,6 +81,11 @@ Inputs open_inputs(const SniffConfig& config, const InputOptions& options) {
           .reader = std::move(texts.reader)};
 }
 
+std::unique_ptr<source::TextReader> open_texts(const SniffConfig& config,
+                                               const std::atomic<bool>* stop) {
+  return Finder(stop).texts(dataset_spec(config.dataset)).reader;
+}
+
 int64_t memory_budget(const OutputConfig& config) {
   constexpr int64_t kDefault = int64_t{1} << 30;
   return config.memory_budget_bytes.value_or(kDefault);

@@ -32,6 +32,10 @@ struct InputOptions {
 /// Throws the errors of config, Hub, model, tokenizer and dataset, in this order.
 Inputs open_inputs(const SniffConfig& config, const InputOptions& options = {});
 
+/// The dataset from its start once more, by another reader. Throws HubError, DatasetError.
+std::unique_ptr<source::TextReader> open_texts(const SniffConfig& config,
+                                               const std::atomic<bool>* stop);
+
 /// on_file: progress of the final pass, files done and in all. Throws OutputError. `inputs` must
 /// outlive the writer.
 saver::DatasetWriter open_writer(const SniffConfig& config, const RunOptions& options,

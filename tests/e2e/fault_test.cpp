@@ -3,106 +3,21 @@
 #include <sys/resource.h>
 
 #include <chrono>
-#include <cstdlib>
 #include <fstream>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <random>
 #include <set>
 #include <sstream>
 #include <thread>
 
 #include "base/files.h"
-#include "tests/e2e/workspace.h"
+#include "tests/e2e/fault.h"
 
 namespace qk::e2e {
 namespace {
 
 namespace fs = std::filesystem;
 using testing::HasSubstr;
-
-/// An environment variable of the programs started while this lives.
-class Variable {
- public:
-  Variable(const char* name, const std::string& value) : name_(name) {
-    ::setenv(name, value.c_str(), 1);
-  }
-  ~Variable() { ::unsetenv(name_); }
-
- private:
-  const char* name_;
-};
-
-class Fault : public Workspace {
- protected:
-  Fault() {
-    std::string lines;
-    for (int i = 0; i < 48; ++i) {
-      lines += R"({"text": "In the beginning was the Word, and the Word was with God, and the )"
-               "Word was God. The same was in the beginning with God: number " +
-               std::to_string(i) + "\"}\n";
-    }
-    write("tiny.jsonl", lines);
-  }
-
-  ~Fault() override {
-    std::error_code ignored;
-    fs::remove_all(root_.parent_path(), ignored);
-  }
-
-  /// Some passes, each of which adds to the spool.
-  Arguments capture(std::vector<std::string> overrides = {}) const {
-    overrides.insert(overrides.end(),
-                     {"capture.capture_token_strings=true", "output.data_root=" + root_.string()});
-    return tiny(overrides);
-  }
-
-  /// data_root; where syncs cost nothing, if there is such a place: it is the process that dies
-  /// here, not the machine.
-  static fs::path make_root() {
-    std::string folder = "/dev/shm/qk-fault-XXXXXX";
-    if (::mkdtemp(folder.data()) == nullptr) {
-      folder = testing::TempDir() + "/qk-fault-XXXXXX";
-      EXPECT_NE(::mkdtemp(folder.data()), nullptr);
-    }
-    return fs::path(folder) / "tiny";
-  }
-
-  /// The build with fault points; fault: see tests/faults.
-  Outcome run_with(const std::string& fault, const Arguments& arguments) const {
-    const Variable variable("QK_FAULT", fault);
-    return Program(arguments, folder_.path(), Stderr::Pipe, QK_FAULTS_BINARY).wait();
-  }
-
-  /// Every file; of run.json what does not depend on the clock.
-  Hashes everything() const {
-    Hashes files = all_files(root_);
-    if (files.contains("run.json")) {
-      auto run = nlohmann::json::parse(read_file(root_ / "run.json"));
-      run.erase("timings");
-      files["run.json"] = sha256(run.dump());
-    }
-    return files;
-  }
-
-  /// What an uninterrupted run leaves; data_root is empty again.
-  Hashes uninterrupted(const Arguments& arguments) const {
-    EXPECT_EQ(run(arguments).exit_code, 0);
-    Hashes files = everything();
-    fs::remove_all(root_);
-    return files;
-  }
-
-  /// The same command again ends well, and in these files. data_root is empty again.
-  void expect_resumed(const Hashes& expected) const {
-    const Outcome outcome = run(capture());
-    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
-    EXPECT_EQ(everything(), expected);
-    fs::remove_all(root_);
-  }
-
-  const fs::path root_ = make_root();
-};
 
 TEST_F(Fault, KillAtEveryStateChange) {
   const Hashes expected = uninterrupted(capture());
@@ -175,7 +90,7 @@ TEST_F(Fault, AFullDiskIsOneErrorAndTheRunGoesOn) {
   const Hashes expected = uninterrupted(capture());
   for (const char* bytes : {"0", "5000", "300000", "900000"}) {
     SCOPED_TRACE(bytes);
-    const Outcome full = run_with(std::string("full ") + bytes, capture());
+    const Outcome full = run_with(std::string("fail ENOSPC ") + bytes, capture());
     EXPECT_EQ(full.exit_code, 6);
     EXPECT_THAT(full.err, HasSubstr("No space left on device"));
     EXPECT_THAT(full.err, HasSubstr("same command"));
@@ -214,14 +129,9 @@ TEST_F(Fault, DamageToTheSpoolIsComputedAgain) {
 }
 
 TEST_F(Fault, ASecondRunIsRefusedAndTheFirstIsUnharmed) {
-  const Arguments logging = capture({"inference.debug_logging=true"});
-  const Hashes expected = uninterrupted(logging);
-  std::unique_ptr<Program> first;
-  {
-    const Variable variable("QK_FAULT", "wait final.begun go");
-    first = std::make_unique<Program>(logging, folder_.path(), Stderr::Pipe, QK_FAULTS_BINARY);
-  }
-  first->wait_for("batch 1:");
+  const Hashes expected = uninterrupted(capture());
+  const std::unique_ptr<Program> first = start_with("wait final.begun go", capture());
+  first->wait_for("waiting at final.begun");
   const Outcome second = run(capture());
   EXPECT_EQ(second.exit_code, 6);
   EXPECT_THAT(second.err, HasSubstr("another run"));

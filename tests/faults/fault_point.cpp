@@ -2,24 +2,31 @@
 //
 //   log FILE       nothing; each point that is passed is written to FILE, a line each
 //   kill NAME N    SIGKILL when the point is passed for the N-th time
-//   wait NAME FILE the point is passed once FILE exists
+//   wait NAME FILE "waiting at NAME" is said, and the point is passed once FILE exists
 //   tear N         SIGKILL in the middle of the N-th write
 //   short          no write takes more than 1000 bytes
-//   full BYTES     the disk is full after so many bytes
+//   fail E BYTES   after so many bytes every write fails with E: ENOSPC, EDQUOT, EROFS, EIO, ESTALE
+//   room BYTES     the disk says that so much is left
+//   clock          the time of day runs backwards, from 2001 on
 #include "base/fault_point.h"
 
 #include <signal.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <mutex>
 #include <sstream>
 #include <string>
+#include <string_view>
 
 namespace qk::fault {
 namespace {
@@ -32,7 +39,7 @@ struct Plan {
     const char* text = std::getenv("QK_FAULT");
     std::istringstream words(text == nullptr ? "" : text);
     words >> kind;
-    if (kind == "kill" || kind == "wait") words >> name;
+    if (kind == "kill" || kind == "wait" || kind == "fail") words >> name;
     if (kind == "log" || kind == "wait") words >> file;
     words >> count;
   }
@@ -44,6 +51,12 @@ const Plan& plan() {
 }
 
 std::atomic<int64_t> passed{0};
+
+int error_number(const std::string& name) {
+  static const std::map<std::string, int> kNumbers = {
+      {"ENOSPC", ENOSPC}, {"EDQUOT", EDQUOT}, {"EROFS", EROFS}, {"EIO", EIO}, {"ESTALE", ESTALE}};
+  return kNumbers.at(name);
+}
 
 size_t bytes_of(const iovec* parts, int count) {
   size_t bytes = 0;
@@ -69,7 +82,9 @@ void point(const char* name) {
   }
   if (plan().name != name) return;
   if (plan().kind == "kill" && ++passed == plan().count) ::raise(SIGKILL);
-  while (plan().kind == "wait" && !std::filesystem::exists(plan().file)) ::usleep(10'000);
+  if (plan().kind != "wait") return;
+  std::fprintf(stderr, "waiting at %s\n", name);
+  while (!std::filesystem::exists(plan().file)) ::usleep(10'000);
 }
 
 ssize_t writev(int fd, const iovec* parts, int count) {
@@ -79,11 +94,11 @@ ssize_t writev(int fd, const iovec* parts, int count) {
     write_some(fd, parts, count, bytes / 2);
     ::raise(SIGKILL);
   }
-  if (plan().kind == "full") {
+  if (plan().kind == "fail") {
     const int64_t before = passed.fetch_add(static_cast<int64_t>(bytes));
     const int64_t left = plan().count - before;
     if (left <= 0) {
-      errno = ENOSPC;
+      errno = error_number(plan().name);
       return -1;
     }
     if (left < static_cast<int64_t>(bytes))
@@ -92,4 +107,18 @@ ssize_t writev(int fd, const iovec* parts, int count) {
   return ::writev(fd, parts, count);
 }
 
+uint64_t room(uint64_t free_bytes) {
+  return plan().kind == "room" ? static_cast<uint64_t>(plan().count) : free_bytes;
+}
+
 }  // namespace qk::fault
+
+/// In place of the C library's, for the whole program and its libraries.
+extern "C" int clock_gettime(clockid_t clock, timespec* time) noexcept {
+  static const char* fault = std::getenv("QK_FAULT");
+  static std::atomic<int64_t> asked{0};
+  const auto result = static_cast<int>(::syscall(SYS_clock_gettime, clock, time));
+  if (clock == CLOCK_REALTIME && fault != nullptr && std::string_view(fault) == "clock")
+    time->tv_sec = 1'000'000'000 - asked++;
+  return result;
+}
