@@ -178,10 +178,10 @@ void run(const Arguments& arguments) {
   const auto model = models::describe_model(arguments.folder, nullptr);
   const models::DecoderSpec spec = model.spec;
   sniffer::CaptureConfig capture = production(arguments);
-  const auto plan = plan_capture(capture, spec, sniffer::WeightType::BFloat16);
+  const auto plan = plan_capture(capture, spec, at::kBFloat16);
   auto decoder = models::Decoder::load(
       arguments.folder, model,
-      {.dtype = at::kBFloat16,
+      {.precision = at::kBFloat16,
        .device = device,
        .wanted = plan.wanted,
        .tile_rows = arguments.tile > 0 ? std::optional(arguments.tile) : std::nullopt});

@@ -39,7 +39,7 @@ at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps, N
   at::Tensor normalised = wide * scale;
   if (kind == NormKind::RoundThenScale) {
     normalised = normalised.to(x.scalar_type());
-    return normalised.mul_(weight);
+    return x.scalar_type() == weight.scalar_type() ? normalised.mul_(weight) : normalised * weight;
   }
   return normalised.mul_(weight.to(at::kFloat).add(1.0)).to(x.scalar_type());
 }

@@ -67,19 +67,20 @@ class Decoder::Pass {
     const int64_t widths[] = {spec_.query_heads * spec_.head_dim, spec_.key_heads * spec_.head_dim,
                               spec_.key_heads * spec_.head_dim};
     const int64_t rows = inputs_.ids.size(0);
-    residual_ = at::empty({rows, spec_.hidden}, options());
-    qkv_ = at::empty({std::max(rows, attention_rows(tokens)), widths[0] + widths[1] + widths[2]},
-                     options());
+    residual_ = empty(rows, spec_.hidden, precision_.stream());
+    qkv_ = empty(std::max(rows, attention_rows(tokens)), widths[0] + widths[1] + widths[2],
+                 precision_.products);
     qkv_.slice(0, rows).zero_();
     const auto parts = qkv_.split_with_sizes({widths[0], widths[1], widths[2]}, 1);
-    q_ = parts[0], k_ = parts[1], v_ = parts[2];
+    q_.product = parts[0], k_.product = parts[1], v_ = parts[2];
+    q_.shown = precision_.mixed() ? empty(rows, widths[0], precision_.stream()) : q_.product;
+    k_.shown = precision_.mixed() ? empty(rows, widths[1], precision_.stream()) : k_.product;
   }
 
   void run() {
     const std::vector<size_t> layers = attention_layers(spec_, weights_.layers.size());
     for_each_tile(tiles_, options_.device, [&](const Tile& tile) {
-      embed(tile);
-      project(layers[0], norm(part(residual_, tile), weight(layers[0], Role::AttentionNorm)), tile);
+      project(layers[0], norm(embed(tile), weight(layers[0], Role::AttentionNorm)), tile);
     });
     for (size_t n = 0; n < layers.size(); ++n) {
       const size_t i = layers[n];
@@ -88,8 +89,9 @@ class Decoder::Pass {
       if (options_.before_rotary && !last) rotate(i);
       if (!options_.before_rotary) show(i);
       if (last) return;
-      attended_ = kernels::causal_attention(heads(q_), heads(k_), heads(v_), inputs_.documents,
-                                            {spec_.score_scale, spec_.layers[i].window});
+      attended_ =
+          kernels::causal_attention(heads(q_.product), heads(k_.product), heads(v_),
+                                    inputs_.documents, {spec_.score_scale, spec_.layers[i].window});
       for_each_tile(tiles_, options_.device, [&](const Tile& tile) {
         const size_t next = layers[n + 1];
         project(next, finish(i, next, tile), tile);
@@ -99,8 +101,14 @@ class Decoder::Pass {
   }
 
  private:
-  at::TensorOptions options() const {
-    return at::TensorOptions(options_.dtype).device(options_.device);
+  /// Queries or keys as their product gives them and attention takes them, and as the tap sees
+  /// them: the same memory unless the precision is mixed.
+  struct Vectors {
+    Tensor product, shown;
+  };
+
+  Tensor empty(int64_t rows, int64_t width, at::ScalarType type) const {
+    return at::empty({rows, width}, at::TensorOptions(type).device(options_.device));
   }
 
   int64_t attention_rows(const PackedTokens& tokens) const {
@@ -109,22 +117,24 @@ class Decoder::Pass {
 
   const Tensor& weight(size_t layer, Role role) const { return weights_.layers[layer][role]; }
 
-  void embed(const Tile& tile) {
-    Tensor rows = at::embedding(weights_.embedding, part(inputs_.ids, tile)).to(options_.dtype);
+  Tensor embed(const Tile& tile) {
+    Tensor rows = at::embedding(weights_.embedding, part(inputs_.ids, tile)).to(precision_.weights);
     if (spec_.embedding_scale) rows = rows * inputs_.embedding_scale;
     part(residual_, tile).copy_(rows);
+    return rows;
   }
 
   /// Queries, keys and values from the normed residual h, ready for attention (or for a tap before
   /// the rotary embedding); in the last layer only what is wanted of it.
-  void project(size_t i, const Tensor& h, const Tile& tile) {
+  void project(size_t i, const Tensor& normed, const Tile& tile) {
     const LayerTensors& w = weights_.layers[i];
+    const Tensor h = normed.to(precision_.products);
     const auto product = [&](const Tensor& out, Role weight, Role bias) {
       if (w[weight].defined()) kernels::linear_out(part(out, tile), h, w[weight], w[bias]);
     };
     product(qkv_, Role::QkvProj, Role::QkvBias);
-    product(q_, Role::QProj, Role::QBias);
-    product(k_, Role::KProj, Role::KBias);
+    product(q_.product, Role::QProj, Role::QBias);
+    product(k_.product, Role::KProj, Role::KBias);
     product(v_, Role::VProj, Role::VBias);
     prepare_heads(i, tile, /*norms=*/true, /*rotation=*/!options_.before_rotary);
   }
@@ -145,21 +155,32 @@ class Decoder::Pass {
       const RopeTable& table = inputs_.ropes[*spec_.layers[i].rope];
       steps.cos = part(table.cos, tile), steps.sin = part(table.sin, tile);
     }
-    const auto prepare = [&](const Tensor& x, Role projection, Role norm_weight) {
+    const auto prepare = [&](const Vectors& x, Role projection, Role norm_weight) {
       if (!joined && !w[projection].defined()) return;
-      if (norms) steps.norm_weight = w[norm_weight];
-      kernels::norm_rotate_(heads(part(x, tile)), steps);
+      if (norms && precision_.mixed()) {
+        widen(x, w[norm_weight], tile);
+      } else if (norms) {
+        steps.norm_weight = w[norm_weight];
+      }
+      kernels::norm_rotate_(heads(part(x.shown, tile)), steps);
+      if (precision_.mixed()) part(x.product, tile).copy_(part(x.shown, tile));
     };
     prepare(k_, Role::KProj, Role::KNorm);
     if (rotation && inputs_.query_factor.defined()) steps.factor = part(inputs_.query_factor, tile);
     prepare(q_, Role::QProj, Role::QNorm);
   }
 
+  /// The product as the tap sees it, normed where the family norms it.
+  void widen(const Vectors& x, const Tensor& norm_weight, const Tile& tile) const {
+    const Tensor product = heads(part(x.product, tile));
+    heads(part(x.shown, tile)).copy_(norm_weight.defined() ? norm(product, norm_weight) : product);
+  }
+
   void show(size_t i) {
     const auto layer = static_cast<int64_t>(i);
     const auto tokens = [&](const Tensor& x) { return heads(x.slice(0, 0, tokens_)); };
-    if (options_.wanted[i].queries) tap_.take(layer, Kind::Query, tokens(q_));
-    if (options_.wanted[i].keys) tap_.take(layer, Kind::Key, tokens(k_));
+    if (options_.wanted[i].queries) tap_.take(layer, Kind::Query, tokens(q_.shown));
+    if (options_.wanted[i].keys) tap_.take(layer, Kind::Key, tokens(k_.shown));
   }
 
   /// Output projection and MLP, both added to the residual. Returns the next layer's input.
@@ -173,7 +194,8 @@ class Decoder::Pass {
                         weight(next, Role::AttentionNorm));
   }
 
-  Tensor mlp(const Tensor& h, const LayerTensors& w) const {
+  Tensor mlp(const Tensor& normed, const LayerTensors& w) const {
+    const Tensor h = normed.to(precision_.products);
     Tensor gate, up;
     if (w[Role::GateUpProj].defined()) {
       const Tensor both = linear(h, w[Role::GateUpProj], {});
@@ -212,22 +234,25 @@ class Decoder::Pass {
 
   const DecoderSpec& spec_;
   const DecoderOptions& options_;
+  const Precision& precision_ = options_.precision;
   const DecoderWeights& weights_;
   AttentionTap& tap_;
   const int64_t tokens_;  // of the documents; rows beyond them fill the last tile
   const std::vector<Tile> tiles_;
   const PassInputs inputs_;
-  Tensor residual_;         // [N, hidden]
-  Tensor qkv_, q_, k_, v_;  // [N or more, heads * head_dim], the last three parts of the first
-  Tensor attended_;         // [N or more, query_heads * head_dim]
+  Tensor residual_;  // [N, hidden]
+  Tensor qkv_;       // [N or more, heads * head_dim]: products of queries, keys and values
+  Vectors q_, k_;    // [N or more, heads * head_dim]
+  Tensor v_;         // [N or more, key_heads * head_dim]
+  Tensor attended_;  // [N or more, query_heads * head_dim]
 };
 
 Decoder Decoder::load(const std::filesystem::path& folder, ModelDescription model,
                       DecoderOptions options) {
   const c10::InferenceMode inference;
   DecoderWeights weights =
-      load_weights(folder, model, options.wanted, options.dtype, options.device);
-  RopeTables ropes(model.spec.ropes, options.dtype, options.device);
+      load_weights(folder, model, options.wanted, options.precision, options.device);
+  RopeTables ropes(model.spec.ropes, options.precision.weights, options.device);
   std::vector<int64_t> tile_sizes;
   if (!options.device.is_cpu()) {
     tile_sizes = equal_tile_sizes(distinct_products(weights),
@@ -246,17 +271,18 @@ void Decoder::prefill(const PackedTokens& tokens, AttentionTap& tap) {
 }
 
 const DecoderSpec& Decoder::spec() const { return state_->model.spec; }
-at::ScalarType Decoder::dtype() const { return state_->options.dtype; }
+const Precision& Decoder::precision() const { return state_->options.precision; }
 
-PassMemory pass_memory(const DecoderSpec& spec, at::ScalarType dtype) {
-  const auto element = static_cast<int64_t>(c10::elementSize(dtype));
+PassMemory pass_memory(const DecoderSpec& spec, const Precision& precision) {
+  const auto element = static_cast<int64_t>(c10::elementSize(precision.products));
+  const auto wide = static_cast<int64_t>(c10::elementSize(precision.stream()));
   const int64_t queries = spec.query_heads * spec.head_dim, keys = spec.key_heads * spec.head_dim;
   const int64_t ropes = static_cast<int64_t>(spec.ropes.size()) * spec.head_dim;
   // residual; queries, keys, values; attention's result, and once more while it is put in place
-  const int64_t per_token = spec.hidden + (queries + 2 * keys) + 2 * queries + ropes;
-  const int64_t tile = 4 * spec.hidden + 3 * spec.mlp;
-  return {.bytes_per_token = per_token * element + 32,
-          .fixed_bytes = largest_tile(spec) * tile * element};
+  const int64_t per_token = (queries + 2 * keys) + 2 * queries;
+  const int64_t shown = precision.mixed() ? queries + keys : 0;
+  return {.bytes_per_token = per_token * element + (spec.hidden + ropes + shown) * wide + 32,
+          .fixed_bytes = largest_tile(spec) * (4 * spec.hidden * wide + 3 * spec.mlp * element)};
 }
 
 Decoder::Decoder(std::unique_ptr<State> state) : state_(std::move(state)) {}

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "models/attention_tap.h"
+#include "models/precision.h"
 #include "models/registry.h"
 
 namespace qk::models {
@@ -22,7 +23,7 @@ struct PackedTokens {
 };
 
 struct DecoderOptions {
-  at::ScalarType dtype = at::kFloat;
+  Precision precision = at::kFloat;
   at::Device device = at::kCPU;
   bool before_rotary = false;  ///< the tap gets the vectors right before the rotary embedding, else
                                ///< those given to attention
@@ -35,7 +36,7 @@ struct PassMemory {
   int64_t bytes_per_token = 0;
   int64_t fixed_bytes = 0;  ///< intermediates of the largest tile
 };
-PassMemory pass_memory(const DecoderSpec& spec, at::ScalarType dtype);
+PassMemory pass_memory(const DecoderSpec& spec, const Precision& precision);
 
 class Decoder {
  public:
@@ -52,7 +53,7 @@ class Decoder {
   void prefill(const PackedTokens& tokens, AttentionTap& tap);
 
   const DecoderSpec& spec() const;
-  at::ScalarType dtype() const;
+  const Precision& precision() const;
 
  private:
   class Pass;

@@ -117,13 +117,28 @@ at::Tensor map_tensor(const TensorView& view) {
   return copy;
 }
 
+/// Norms are no products: autocast leaves their weights as they are.
+bool is_norm(Role role) {
+  switch (role) {
+    case Role::AttentionNorm:
+    case Role::QNorm:
+    case Role::KNorm:
+    case Role::AttentionOutputNorm:
+    case Role::MlpNorm:
+    case Role::MlpOutputNorm:
+      return true;
+    default:
+      return false;
+  }
+}
+
 class Loader {
  public:
-  Loader(const std::filesystem::path& folder, const ModelDescription& model, at::ScalarType dtype,
-         at::Device device)
+  Loader(const std::filesystem::path& folder, const ModelDescription& model,
+         const Precision& precision, at::Device device)
       : folder_(folder),
         model_(model),
-        dtype_(dtype),
+        precision_(precision),
         device_(device),
         files_(Weights::open(folder)) {
     const std::vector<std::string> names = files_.names();
@@ -138,11 +153,12 @@ class Loader {
         name = head;
     }
     const TensorView& view = checked(name, kEmbeddingRow);
-    return device_.is_cpu() ? map_tensor(view) : convert(view);
+    return device_.is_cpu() ? map_tensor(view) : convert(view, precision_.weights);
   }
 
   at::Tensor layer_tensor(const TensorRow& row, int64_t layer) const {
-    return convert(checked(prefix_ + layer_name(row.name, layer), row));
+    const at::ScalarType type = is_norm(row.role) ? precision_.weights : precision_.products;
+    return convert(checked(prefix_ + layer_name(row.name, layer), row), type);
   }
 
   Weights files() const { return files_; }
@@ -164,17 +180,19 @@ class Loader {
     return view;
   }
 
-  at::Tensor convert(const TensorView& view) const {
+  /// Rounded to the weights' type first, as upstream holds them.
+  at::Tensor convert(const TensorView& view, at::ScalarType type) const {
     const at::Tensor mapped = map_tensor(view);
-    if (device_.is_cpu() && mapped.scalar_type() == dtype_) return mapped;
-    at::Tensor converted = mapped.to(device_).to(dtype_);
+    const bool same = mapped.scalar_type() == type && type == precision_.weights;
+    if (device_.is_cpu() && same) return mapped;
+    at::Tensor converted = mapped.to(device_).to(precision_.weights).to(type);
     checkpoint::drop_pages(view);
     return converted;
   }
 
   std::filesystem::path folder_;
   const ModelDescription& model_;
-  at::ScalarType dtype_;
+  Precision precision_;
   at::Device device_;
   Weights files_;
   std::string prefix_;
@@ -247,9 +265,9 @@ bool NeededTensors::operator()(std::string_view name) const {
 }
 
 DecoderWeights load_weights(const std::filesystem::path& folder, const ModelDescription& model,
-                            const std::vector<WantedLayer>& wanted, at::ScalarType dtype,
+                            const std::vector<WantedLayer>& wanted, const Precision& precision,
                             at::Device device) {
-  const Loader loader(folder, model, dtype, device);
+  const Loader loader(folder, model, precision, device);
   size_t layers = wanted.size();
   while (layers > 0 && !wanted[layers - 1].any()) --layers;
   QK_ASSERT(layers > 0 && layers <= model.spec.layers.size());

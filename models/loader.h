@@ -11,6 +11,7 @@
 
 #include "checkpoint/safetensors.h"
 #include "models/attention_tap.h"
+#include "models/precision.h"
 #include "models/registry.h"
 
 namespace qk::models {
@@ -27,7 +28,7 @@ struct LayerTensors {
 struct DecoderWeights {
   checkpoint::Weights files;
   at::Tensor embedding;  ///< stored dtype on a CPU (rows are converted as they are read), else the
-                         ///< model dtype
+                         ///< dtype of the weights
   std::vector<LayerTensors> layers;
 };
 
@@ -51,7 +52,7 @@ class NeededTensors {
 /// Throws CheckpointError naming the tensor: missing, unexpected, wrong shape, dtype that is no
 /// plain float.
 DecoderWeights load_weights(const std::filesystem::path& folder, const ModelDescription& model,
-                            const std::vector<WantedLayer>& wanted, at::ScalarType dtype,
+                            const std::vector<WantedLayer>& wanted, const Precision& precision,
                             at::Device device);
 
 }  // namespace qk::models

@@ -85,12 +85,12 @@ PassInputs make_inputs(const DecoderSpec& spec, RopeTables& ropes, const PackedT
   for (size_t rope = 0; rope < spec.ropes.size(); ++rope)
     inputs.ropes.push_back(by_row(rope, ropes, tokens.offsets, device_positions));
   if (spec.query_temperature) {
-    inputs.query_factor =
-        upload(query_factor(*spec.query_temperature, positions, options.dtype), device);
+    inputs.query_factor = upload(
+        query_factor(*spec.query_temperature, positions, options.precision.stream()), device);
   }
   if (spec.embedding_scale) {
-    inputs.embedding_scale =
-        at::scalar_tensor(*spec.embedding_scale, at::TensorOptions(options.dtype).device(device));
+    inputs.embedding_scale = at::scalar_tensor(
+        *spec.embedding_scale, at::TensorOptions(options.precision.weights).device(device));
   }
   return inputs;
 }

@@ -13,7 +13,7 @@ struct PassInputs {
   kernels::Documents documents;  ///< where each document lies
   std::vector<RopeTable> ropes;  ///< [rows, dim / 2] by row of the pass, one per rope of the model
   at::Tensor query_factor;       ///< [rows], where the family scales queries by position
-  at::Tensor embedding_scale;    ///< [], model dtype, where the family has one
+  at::Tensor embedding_scale;    ///< [], dtype of the weights, where the family has one
 };
 
 /// rows: of the pass, at least as many as tokens. Throws CheckpointError for a token id outside of

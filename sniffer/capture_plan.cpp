@@ -1,18 +1,20 @@
 #include "sniffer/capture_plan.h"
 
+#include "base/error.h"
+
 namespace qk::sniffer {
 namespace {
 
-saver::VectorType vector_type(WeightType dtype) {
-  switch (dtype) {
-    case WeightType::BFloat16:
+saver::VectorType vector_type(at::ScalarType type) {
+  switch (type) {
+    case at::kBFloat16:
       return saver::VectorType::BFloat16;
-    case WeightType::Float16:
+    case at::kHalf:
       return saver::VectorType::Float16;
-    case WeightType::Float32:
-      break;
+    default:
+      QK_ASSERT(type == at::kFloat);
+      return saver::VectorType::Float32;
   }
-  return saver::VectorType::Float32;
 }
 
 }  // namespace
@@ -30,10 +32,10 @@ std::vector<LayerInfo> layer_infos(const models::DecoderSpec& spec) {
 }
 
 CapturePlan plan_capture(const CaptureConfig& capture, const models::DecoderSpec& spec,
-                         WeightType dtype) {
+                         at::ScalarType vectors) {
   CapturePlan plan;
   plan.layout.head_dim = spec.head_dim;
-  plan.layout.vector_type = vector_type(dtype);
+  plan.layout.vector_type = vector_type(vectors);
   plan.layout.token_strings = capture.capture_token_strings;
   plan.wanted.resize(spec.layers.size());
   for (const SelectedLayer& selected : select_heads(capture, layer_infos(spec))) {

@@ -1,6 +1,8 @@
 #pragma once
 /// What a run captures of a model: which heads of which layers, and how the rows of each are
 /// labelled.
+#include <c10/core/ScalarType.h>
+
 #include <vector>
 
 #include "models/attention_tap.h"
@@ -19,8 +21,9 @@ struct CapturePlan {
 /// The model's layers as head selection sees them.
 std::vector<LayerInfo> layer_infos(const models::DecoderSpec& spec);
 
-/// Throws ConfigError when nothing would be captured or a layer or head does not exist.
+/// vectors: the type in which the decoder shows them. Throws ConfigError when nothing would be
+/// captured or a layer or head does not exist.
 CapturePlan plan_capture(const CaptureConfig& capture, const models::DecoderSpec& spec,
-                         WeightType dtype);
+                         at::ScalarType vectors);
 
 }  // namespace qk::sniffer

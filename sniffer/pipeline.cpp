@@ -94,7 +94,7 @@ class CaptureLoop {
                     .threads = std::max(1, at::get_num_threads() / 2)}),
         device_(choose_device(config.model)),
         decoder_(models::Decoder::load(inputs.model_folder, inputs.model,
-                                       {.dtype = scalar_type(config.model.dtype),
+                                       {.precision = precision_of(config, device_),
                                         .device = device_,
                                         .before_rotary = config.capture.capture_pre_rope,
                                         .wanted = inputs.plan.wanted})),
@@ -276,7 +276,6 @@ RunReport run_sniff(const SniffConfig& config, const RunOptions& options) {
   RunReport report;
   if (config.inference.threads) at::set_num_threads(static_cast<int>(*config.inference.threads));
 
-  check_autocast(config, choose_device(config.model));
   const Inputs inputs = open_inputs(config, {.stop = options.stop});
   Progress progress(options.quiet);
   saver::DatasetWriter writer =

@@ -93,13 +93,11 @@ at::Device choose_device(const ModelConfig& model) {
   return wanted == "auto" ? at::Device(at::kCUDA, 0) : at::Device(wanted);
 }
 
-void check_autocast(const SniffConfig& config, at::Device device) {
+models::Precision precision_of(const SniffConfig& config, at::Device device) {
+  const at::ScalarType weights = scalar_type(config.model.dtype);
   const WeightType autocast = config.inference.autocast_dtype;
-  if (device.is_cpu() || autocast == WeightType::Float32 || autocast == config.model.dtype) return;
-  throw ConfigError(
-      "inference.autocast_dtype: {} with model.dtype {} mixes precisions on a GPU, which sniff-qk "
-      "does not do; set both to the same type, or autocast_dtype to float32 for none",
-      c10::toString(scalar_type(autocast)), c10::toString(scalar_type(config.model.dtype)));
+  if (device.is_cpu() || autocast == WeightType::Float32) return weights;
+  return {weights, scalar_type(autocast)};
 }
 
 PassBudget pass_budget(const models::Decoder& decoder, at::Device device) {
@@ -107,7 +105,7 @@ PassBudget pass_budget(const models::Decoder& decoder, at::Device device) {
   if (device.is_cpu()) return {kPassTokensPerThread * at::get_num_threads(), kUnlimited};
   constexpr double kShare = 0.9;  // the rest is for the kernels' own workspaces
   const size_t free = c10::getDeviceAllocator(device.type())->getMemoryInfo(device.index()).first;
-  const models::PassMemory memory = models::pass_memory(decoder.spec(), decoder.dtype());
+  const models::PassMemory memory = models::pass_memory(decoder.spec(), decoder.precision());
   const auto usable = static_cast<int64_t>(kShare * static_cast<double>(free)) - memory.fixed_bytes;
   const int64_t fitting =
       std::min(kUnlimited, std::max<int64_t>(usable, 0) / memory.bytes_per_token);
@@ -131,7 +129,10 @@ std::map<std::string, std::string> run_identity(const SniffConfig& config,
     std::ranges::replace(key, '/', '.');
     if (decides_rows(key)) identity[key] = value.dump();
   }
-  identity["device"] = choose_device(config.model).is_cpu() ? "cpu" : "cuda";
+  const at::Device device = choose_device(config.model);
+  if (precision_of(config, device).mixed())
+    identity["inference.autocast_dtype"] = values.at("/inference/autocast_dtype").dump();
+  identity["device"] = device.is_cpu() ? "cpu" : "cuda";
   add_files(identity, model_folder, "model",
             {"config.json", ".safetensors", ".safetensors.index.json"});
   add_files(identity, tokenizer_folder, "tokenizer", {"tokenizer.json", "tokenizer_config.json"});

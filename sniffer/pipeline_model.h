@@ -17,9 +17,9 @@ at::ScalarType scalar_type(WeightType type);
 /// the CPU. Throws ConfigError when the device isn't there.
 at::Device choose_device(const ModelConfig& model);
 
-/// On a GPU, autocast to another type than the weights' would promote some steps to float32, as
-/// upstream's does; that is not computed here. Throws ConfigError.
-void check_autocast(const SniffConfig& config, at::Device device);
+/// model.dtype, and on a GPU inference.autocast_dtype for the products. As upstream: autocast to
+/// float32 is none, and there is none on a CPU.
+models::Precision precision_of(const SniffConfig& config, at::Device device);
 
 /// How much goes into one pass.
 struct PassBudget {

@@ -66,7 +66,8 @@ Inputs open_inputs(const SniffConfig& config, const InputOptions& options) {
   const FoundFolder found_model = finder.model(config);
   const FoundFolder found_tokenizer = finder.tokenizer(config);
   auto model = models::describe_model(found_model.folder, config.model.config_overrides);
-  auto plan = plan_capture(config.capture, model.spec, config.model.dtype);
+  auto plan = plan_capture(config.capture, model.spec,
+                           precision_of(config, choose_device(config.model)).stream());
   if (options.weights)
     finder.weights(config, found_model, models::NeededTensors(model, plan.wanted));
   auto tokenizer = tokenizer::Tokenizer::open(found_tokenizer.folder);

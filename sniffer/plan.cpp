@@ -35,24 +35,23 @@ DiskPlan plan_disk(const RunPlan& plan) {
   return disk;
 }
 
-double pass_bytes(const RunPlan& plan, at::ScalarType dtype) {
+double pass_bytes(const RunPlan& plan, const models::Precision& precision) {
   const int64_t longest = plan.config.tokenizer.max_length;
   if (plan.gpu) {
-    const models::PassMemory memory = models::pass_memory(plan.model.spec, dtype);
+    const models::PassMemory memory = models::pass_memory(plan.model.spec, precision);
     return static_cast<double>(memory.fixed_bytes +
                                std::max(kGpuPassTokens, longest) * memory.bytes_per_token);
   }
   const int threads = at::get_num_threads();
   return activation_bytes(plan.model.spec, kPassTokensPerThread * threads + longest, threads,
-                          dtype);
+                          precision.weights);
 }
 
-MemoryPlan plan_memory(const RunPlan& plan) {
-  const at::ScalarType dtype = scalar_type(plan.config.model.dtype);
+MemoryPlan plan_memory(const RunPlan& plan, const models::Precision& precision) {
   const auto row_bytes =
       static_cast<double>(plan.layout.head_dim * saver::bytes_of(plan.layout.vector_type) + 12);
-  return {.weights = weight_bytes(plan.model.spec, plan.work.layers, dtype),
-          .activations = pass_bytes(plan, dtype),
+  return {.weights = weight_bytes(plan.model.spec, plan.work.layers, precision.products),
+          .activations = pass_bytes(plan, precision),
           .writer = std::min(static_cast<double>(memory_budget(plan.config.output)),
                              plan.rows.all * row_bytes),
           .host = static_cast<double>(::sysconf(_SC_PHYS_PAGES)) *
@@ -80,6 +79,7 @@ RunPlan make_plan(const SniffConfig& config, const PlanOptions& options) {
   if (config.inference.threads) at::set_num_threads(static_cast<int>(*config.inference.threads));
   const Inputs inputs = open_inputs(config, {.weights = false});
   const at::Device device = choose_device(config.model);
+  const models::Precision precision = precision_of(config, device);
   RunPlan plan;
   plan.config = config;
   plan.model = inputs.model;
@@ -93,11 +93,11 @@ RunPlan make_plan(const SniffConfig& config, const PlanOptions& options) {
                                        typical_rows(plan.rows), inputs.tokenizer);
   plan.disk = plan_disk(plan);
   plan.work = count_work(plan.model.spec, inputs.plan.wanted, plan.documents);
-  plan.memory = plan_memory(plan);
+  plan.memory = plan_memory(plan, precision);
   if (options.calibrate) {
     const auto tokens =
         static_cast<int64_t>(plan.documents.tokens / std::max(plan.documents.all, 1.0));
-    plan.speed = measure_speed(plan.model.spec, scalar_type(config.model.dtype), device, tokens);
+    plan.speed = measure_speed(plan.model.spec, precision.products, device, tokens);
     plan.seconds = plan.speed->seconds(plan.work);
   }
   return plan;

@@ -104,10 +104,11 @@ class Recompute {
 
   Recomputed run() {
     if (!same_inputs()) return result_;
+    const at::Device device = sniffer::choose_device(capture_.config.model);
     models::Decoder decoder =
         models::Decoder::load(inputs_.model_folder, inputs_.model,
-                              {.dtype = sniffer::scalar_type(capture_.config.model.dtype),
-                               .device = sniffer::choose_device(capture_.config.model),
+                              {.precision = sniffer::precision_of(capture_.config, device),
+                               .device = device,
                                .before_rotary = capture_.config.capture.capture_pre_rope,
                                .wanted = inputs_.plan.wanted});
     const auto stride = std::max<int64_t>(1, std::llround(1 / options_.recompute));

@@ -68,7 +68,7 @@ class EveryFamily : public testing::TestWithParam<std::tuple<std::string, at::Sc
 
 TEST_P(EveryFamily, GivesADocumentTheSameBitsWhateverSharesThePassAndHoweverManyThreads) {
   Decoder decoder =
-      load(write_tiny_model(name(), tiny_config(model_type())), {.dtype = dtype(), .wanted = {}});
+      load(write_tiny_model(name(), tiny_config(model_type())), {.precision = dtype(), .wanted = {}});
   const auto document = some_ids(300, 5), first = some_ids(41, 1), last = some_ids(600, 2);
   const int threads = at::get_num_threads();
   at::set_num_threads(1);
@@ -88,7 +88,7 @@ TEST_P(EveryFamily, GivesADocumentTheSameBitsWhateverSharesThePassAndHoweverMany
 
 TEST_P(EveryFamily, SeesNoTokenAfterItself) {
   Decoder decoder =
-      load(write_tiny_model(name(), tiny_config(model_type())), {.dtype = dtype(), .wanted = {}});
+      load(write_tiny_model(name(), tiny_config(model_type())), {.precision = dtype(), .wanted = {}});
   auto ids = some_ids(40, 3);
   const Recorder before = run(decoder, {ids});
   ids[30] = (ids[30] + 1) % 64;
@@ -156,7 +156,7 @@ TEST(Decoder, SkipsCrossAttentionLayersWithoutRenumbering) {
 TEST(Decoder, ConvertsStoredWeightsToTheWantedType) {
   const auto config = tiny_config("llama");
   Decoder stored = load(write_tiny_model("as_stored", config, {.dtype = "BF16"}),
-                        {.dtype = at::kBFloat16, .wanted = {}});
+                        {.precision = at::kBFloat16, .wanted = {}});
   Decoder widened = load(write_tiny_model("widened", config, {.dtype = "BF16"}));
   const auto ids = some_ids(30, 4);
   const at::Tensor narrow = run(stored, {ids}).seen.at({0, 'k'}),

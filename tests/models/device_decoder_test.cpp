@@ -48,7 +48,7 @@ class DeviceDecoder : public testing::TestWithParam<std::tuple<std::string, at::
     for (const Layer& layer : model.spec.layers)
       wanted.push_back({layer.attention, layer.attention});
     return Decoder::load(folder, std::move(model),
-                         {.dtype = dtype, .device = device, .wanted = wanted});
+                         {.precision = dtype, .device = device, .wanted = wanted});
   }
 };
 

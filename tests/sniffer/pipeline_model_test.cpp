@@ -1,9 +1,6 @@
 #include "sniffer/pipeline_model.h"
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include "base/error.h"
 
 namespace qk::sniffer {
 namespace {
@@ -15,16 +12,23 @@ SniffConfig precisions(WeightType weights, WeightType autocast) {
   return config;
 }
 
-TEST(CheckAutocast, RefusesMixedPrecisionsOnAGpuOnly) {
+TEST(PrecisionOf, MixesOnAGpuOnly) {
   const SniffConfig mixed = precisions(WeightType::BFloat16, WeightType::Float16);
-  EXPECT_THROW(check_autocast(mixed, at::Device(at::kCUDA, 0)), ConfigError);
-  EXPECT_NO_THROW(check_autocast(mixed, at::kCPU));
+  const models::Precision gpu = precision_of(mixed, at::Device(at::kCUDA, 0));
+  EXPECT_EQ(gpu.weights, at::kBFloat16);
+  EXPECT_EQ(gpu.products, at::kHalf);
+  EXPECT_EQ(gpu.stream(), at::kFloat);
+  EXPECT_FALSE(precision_of(mixed, at::kCPU).mixed());
 }
 
-TEST(CheckAutocast, TakesEqualTypesAndNoAutocast) {
+TEST(PrecisionOf, IsOneTypeWhereAutocastIsTheSameOrFloat32) {
   const at::Device gpu(at::kCUDA, 0);
-  EXPECT_NO_THROW(check_autocast(precisions(WeightType::BFloat16, WeightType::BFloat16), gpu));
-  EXPECT_NO_THROW(check_autocast(precisions(WeightType::BFloat16, WeightType::Float32), gpu));
+  for (const WeightType autocast : {WeightType::BFloat16, WeightType::Float32}) {
+    const models::Precision precision =
+        precision_of(precisions(WeightType::BFloat16, autocast), gpu);
+    EXPECT_FALSE(precision.mixed());
+    EXPECT_EQ(precision.stream(), at::kBFloat16);
+  }
 }
 
 }  // namespace
