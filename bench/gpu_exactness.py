@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """How far our bfloat16 (or float16) queries and keys are from float32, against Transformers' own.
 
-    python3 bench/gpu_exactness.py --binary build/release/sniff-qk [--real] [--dtype float16]
+    python3 bench/gpu_exactness.py --binary build/release/sniff-qk [--real] [--dtype float16] [--weights float32]
 
 For the tiny checkpoints of tests/data/golden, and with --real for Llama-3.2-1B's and Qwen3-8B's shapes
 (random weights, --layers of them), at 512, 8192 and 131072 tokens: captures with the binary, runs
 Transformers in float32 (TF32 off) and in --dtype over the same tokens, and compares the captured rows:
 per layer and kind, |x - float32| / |float32| (Frobenius norms over all rows), ours over Transformers'.
+With --weights of another type both sides run under autocast to --dtype.
 Where Transformers' float32 pass does not fit into memory, both are held against our float32 run.
 Prints one line per case with the worst ratio, and exits with 1 when one is above --limit. Needs torch,
 transformers and pyarrow; runs on the GPU if there is one.
@@ -57,13 +58,13 @@ AttentionInterface.register("tapped", tapped_attention)
 ALL_MASK_ATTENTION_FUNCTIONS.register("tapped", sdpa_mask)
 
 
-def capture(binary: Path, model: Path, documents: Path, tokens: int, bucket: int, dtype: str, folder: Path) -> dict:
+def capture(binary: Path, model: Path, documents: Path, tokens: int, bucket: int, weights: str, dtype: str, folder: Path) -> dict:
     """(layer, kind) -> (positions, [heads, rows, head_dim])"""
     data_root = folder / "captured"
     shutil.rmtree(data_root, ignore_errors=True)
     config = {
         "dataset": {"path": str(documents), "text_column": "text", "id_column": "id", "max_samples": 1},
-        "model": {"name": str(model), "dtype": dtype, "device_map": DEVICE},
+        "model": {"name": str(model), "dtype": weights, "device_map": DEVICE},
         "tokenizer": {"max_length": tokens},
         "inference": {"autocast_dtype": dtype},
         "capture": {"sampler": {"type": "uniform", "base_rate": 1.0}, "min_bucket_size": bucket},
@@ -82,13 +83,13 @@ def capture(binary: Path, model: Path, documents: Path, tokens: int, bucket: int
     return {where: (parts[0][0], torch.stack([v for _, v in parts])) for where, parts in heads.items()}
 
 
-def transformers_vectors(model: Path, ids: torch.Tensor, dtype: torch.dtype) -> dict:
+def transformers_vectors(model: Path, ids: torch.Tensor, weights: torch.dtype, dtype: torch.dtype) -> dict:
     SEEN.clear()
     torch.backends.cuda.matmul.allow_tf32 = False
     backbone = transformers.AutoModel.from_pretrained(
-        model, dtype=dtype, attn_implementation="tapped", device_map=DEVICE
+        model, dtype=weights, attn_implementation="tapped", device_map=DEVICE
     ).eval()
-    with torch.inference_mode():
+    with torch.inference_mode(), torch.autocast(DEVICE, dtype, enabled=weights != dtype):
         backbone(input_ids=ids.to(DEVICE), use_cache=False)
     del backbone
     if DEVICE == "cuda":
@@ -102,19 +103,20 @@ def first_text(documents: Path) -> str:
 
 
 def compare(arguments, name: str, model: Path, documents: Path, tokens: int, bucket: int, folder: Path) -> float:
-    ours = capture(arguments.binary, model, documents, tokens, bucket, arguments.dtype, folder)
-    ours32 = capture(arguments.binary, model, documents, tokens, bucket, "float32", folder)
+    weights = arguments.weights or arguments.dtype
+    ours = capture(arguments.binary, model, documents, tokens, bucket, weights, arguments.dtype, folder)
+    ours32 = capture(arguments.binary, model, documents, tokens, bucket, "float32", "float32", folder)
     tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_file=str(model / "tokenizer.json"))
     ids = torch.tensor([tokenizer.encode(first_text(documents), add_special_tokens=True)[:tokens]])
     POSITIONS.clear()
     POSITIONS.update({where: positions.to(DEVICE) for where, (positions, _) in ours.items()})
     against = "Transformers'"
     try:
-        exact = transformers_vectors(model, ids, torch.float32)
+        exact = transformers_vectors(model, ids, torch.float32, torch.float32)
     except torch.cuda.OutOfMemoryError:
         torch.cuda.empty_cache()
         exact, against = {where: vectors for where, (_, vectors) in ours32.items()}, "our"
-    theirs = transformers_vectors(model, ids, getattr(torch, arguments.dtype))
+    theirs = transformers_vectors(model, ids, getattr(torch, weights), getattr(torch, arguments.dtype))
     worst, worst32, at = 0.0, 0.0, ""
     for where, (_, vectors) in ours.items():
         reference = exact[where].double()
@@ -135,6 +137,7 @@ def main() -> None:
     parser.add_argument("--binary", type=lambda text: Path(text).resolve(), required=True)
     parser.add_argument("--folder", type=Path, default=Path("/dev/shm/sniff-qk-bench"))
     parser.add_argument("--dtype", choices=["bfloat16", "float16"], default="bfloat16")
+    parser.add_argument("--weights", choices=["float32", "bfloat16", "float16"])
     parser.add_argument("--families", type=lambda text: text.split(",") if text else [], default=TEXT_FAMILIES)
     parser.add_argument("--real", action="store_true")
     parser.add_argument("--layers", type=int, default=4)
