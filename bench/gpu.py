@@ -5,7 +5,8 @@
 
 Makes each shape with random bfloat16 weights and a tokenizer of one token a word, then, per scenario:
 forward  qk_bench_forward: the pass without and with sampling, and its products and attention alone
-whole    sniff-qk itself: text, tokenizer, pass, sampling, spool, Parquet files; loading excluded
+whole    sniff-qk itself: text, tokenizer, pass, sampling, spool, Parquet files; loading excluded; stages: what
+         the capturing thread waited for
 peer     Transformers' backbone alone, sdpa, with hooks on the projections that keep what is sampled
 Prints one JSON line each and a table. Rates are tokens per second. Needs torch with CUDA, transformers
 and safetensors.
@@ -167,14 +168,17 @@ def whole(arguments: argparse.Namespace, scenario: Scenario, model: Path) -> dic
     }
     file = arguments.folder / "config.yaml"
     file.write_text(json.dumps(config))
-    subprocess.run([arguments.build / "sniff-qk", "--config", file, "--quiet"], check=True)
+    metrics = arguments.folder / "metrics.jsonl"
+    metrics.unlink(missing_ok=True)
+    subprocess.run([arguments.build / "sniff-qk", "--config", file, "--quiet", "--metrics", metrics], check=True)
+    stages = json.loads(metrics.read_text().splitlines()[-1])["stage_seconds"]
     run = json.loads((data_root / "run.json").read_text())
     timings = run["timings"]
     seconds = sum(value for key, value in timings.items() if key.endswith("_seconds"))
     size = sum(f.stat().st_size for f in data_root.rglob("*") if f.is_file())
     shutil.rmtree(data_root)
     tokens = scenario.tokens * scenario.documents
-    return {"whole": tokens / seconds, "timings": timings, "bytes": size}
+    return {"whole": tokens / seconds, "timings": timings, "stages": stages, "bytes": size}
 
 
 def forward(arguments: argparse.Namespace, scenario: Scenario, model: Path, tile: str) -> dict:
