@@ -1,7 +1,5 @@
 #include <fmt/format.h>
 
-#include <atomic>
-#include <csignal>
 #include <memory>
 
 #include "base/log.h"
@@ -11,17 +9,6 @@
 
 namespace qk::commands {
 namespace {
-
-std::atomic<bool> stop_requested{false};
-
-/// The first signal stops at the next layer and keeps what was captured; the second ends the
-/// process at once.
-void on_signal(int signal) {
-  if (stop_requested.exchange(true)) {
-    std::signal(signal, SIG_DFL);
-    std::raise(signal);
-  }
-}
 
 struct Arguments {
   ConfigArguments config;
@@ -39,8 +26,7 @@ void capture(const Arguments& arguments) {
   }
   if (arguments.quiet) log::set_level(log::Level::Warn);
   if (config.inference.debug_logging) log::set_level(log::Level::Debug);
-  std::signal(SIGINT, on_signal);
-  std::signal(SIGTERM, on_signal);
+  const std::atomic<bool>* stop = stop_on_signals();
   const bool with_push = config.output.hf_repo_id && !arguments.no_push;
   if (with_push) sniffer::check_push(config.output);  // before the work, not after it
   sniffer::Monitor monitor(
@@ -49,11 +35,11 @@ void capture(const Arguments& arguments) {
       run_sniff(config, {.replace = arguments.replace,
                          .quiet = arguments.quiet || monitor.watching(),
                          .version = QK_VERSION,
-                         .stop = &stop_requested,
+                         .stop = stop,
                          .monitor = &monitor});
   if (!report.already_finished) monitor.finish(report.stages);
   if (!arguments.quiet) fmt::print(stderr, "{}", summary(report, config.output.data_root));
-  if (with_push) push(config, &stop_requested);
+  if (with_push) push(config, stop);
 }
 
 }  // namespace

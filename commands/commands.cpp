@@ -1,8 +1,28 @@
 #include "commands/commands.h"
 
+#include <csignal>
+
 #include "base/error.h"
 
 namespace qk::commands {
+namespace {
+
+std::atomic<bool> stop_requested{false};
+
+void on_signal(int signal) {
+  if (stop_requested.exchange(true)) {
+    std::signal(signal, SIG_DFL);
+    std::raise(signal);
+  }
+}
+
+}  // namespace
+
+const std::atomic<bool>* stop_on_signals() {
+  std::signal(SIGINT, on_signal);
+  std::signal(SIGTERM, on_signal);
+  return &stop_requested;
+}
 
 sniffer::SniffConfig ConfigArguments::load() const {
   if (file.empty()) throw ConfigError("--config FILE is missing; see sniff-qk --help");

@@ -38,7 +38,10 @@ void add_verify(CLI::App& program);
 /// Redraws "reading 12/300" on a terminal's stderr, and removes it at the end; elsewhere silent.
 std::function<void(int64_t done, int64_t all)> show_heads_done(std::string what);
 
+/// From now on Ctrl-C and SIGTERM set this flag; the second of them ends the process at once.
+const std::atomic<bool>* stop_on_signals();
+
 /// Pushes a finished capture, and says what was sent. Throws what sniffer::push_capture throws.
-void push(const sniffer::SniffConfig& config, const std::atomic<bool>* stop = nullptr);
+void push(const sniffer::SniffConfig& config, const std::atomic<bool>* stop);
 
 }  // namespace qk::commands

@@ -20,7 +20,7 @@ void download(const Arguments& arguments) {
   if (!hub::is_repo_id(arguments.model))
     throw ConfigError("'{}' is no name of a Hub repository, such as Qwen/Qwen3-0.6B",
                       arguments.model);
-  hub::Client client(hub::read_settings(hub::environment()));
+  hub::Client client(sniffer::hub_settings(stop_on_signals()));
   sniffer::TransferDisplay display("downloading " + arguments.model + ":");
   const hub::Snapshot found =
       hub::fetch_model(client, arguments.model, arguments.revision,

@@ -18,7 +18,7 @@ void add_push(CLI::App& program) {
   CLI::App* command = program.add_subcommand(
       "push", "Send a finished capture to output.hf_repo_id; repeats a push that failed");
   add_config_options(*command, *arguments);
-  command->callback([arguments] { push(arguments->load()); });
+  command->callback([arguments] { push(arguments->load(), stop_on_signals()); });
 }
 
 }  // namespace qk::commands

@@ -42,23 +42,20 @@ void check_safe(const Repo& repo, const std::string& name) {
 
 }  // namespace
 
-FileLock::FileLock(const fs::path& file, const Settings& settings) {
+FileLock::FileLock(const fs::path& file) {
   on_disk(file, [&] { fs::create_directories(file.parent_path()); });
   fd_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0664);
   if (fd_ < 0) throw HubError("{}: {}", file.string(), std::generic_category().message(errno));
+}
+
+FileLock::FileLock(const fs::path& file, const Settings& settings) : FileLock(file) {
   for (int tries = 0; ::flock(fd_, LOCK_EX | LOCK_NB) != 0; ++tries) {
-    if (errno != EWOULDBLOCK && errno != EINTR) {
-      const int error = errno;
-      ::close(fd_);
+    if (errno != EWOULDBLOCK && errno != EINTR)
       throw HubError("{}: can't be locked: {}; HF_HUB_CACHE must be on a file system with locks",
-                     file.string(), std::generic_category().message(error));
-    }
+                     file.string(), std::generic_category().message(errno));
     if (tries == kTriesInSilence)
       log::info("waiting for another process that downloads the same file ({})", file.string());
-    if (settings.stop != nullptr && *settings.stop) {
-      ::close(fd_);
-      throw Interrupted("stopped");
-    }
+    throw_if_stopped(settings);
     std::this_thread::sleep_for(kBetweenTries);
   }
 }

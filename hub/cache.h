@@ -19,6 +19,8 @@ class FileLock {
   ~FileLock();
 
  private:
+  explicit FileLock(const std::filesystem::path& file);  ///< opened, not locked
+
   int fd_ = -1;
 };
 

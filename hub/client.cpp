@@ -78,7 +78,7 @@ void Client::wait(double units) const {
   const auto end = Clock::now() + std::chrono::duration_cast<Clock::duration>(
                                       units * std::chrono::duration<double>(settings_.retry_unit));
   while (Clock::now() < end) {
-    if (settings_.stop != nullptr && *settings_.stop) throw Interrupted("stopped");
+    throw_if_stopped(settings_);
     std::this_thread::sleep_for(
         std::min<Clock::duration>(end - Clock::now(), std::chrono::milliseconds(50)));
   }

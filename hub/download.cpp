@@ -1,18 +1,13 @@
 #include "hub/download.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <system_error>
 
 #include "base/error.h"
 #include "base/log.h"
-#include "hub/content_hash.h"
 #include "hub/parallel.h"
+#include "hub/partial_file.h"
 #include "hub/url.h"
 
 namespace qk::hub {
@@ -21,7 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kMaxFailures = 5;  ///< in a row, without a byte in between
-constexpr size_t kBlockBytes = size_t{1} << 20;
+constexpr const char* kCacheElsewhere = "name another folder in HF_HUB_CACHE";
 
 std::string unquoted(std::string etag) {
   if (etag.starts_with("W/")) etag.erase(0, 2);
@@ -37,88 +32,6 @@ std::optional<int64_t> number(const std::string& text) {
              : std::nullopt;
 }
 
-/// A file that grows as its content arrives, and its hash.
-class PartialFile {
- public:
-  PartialFile(fs::path file, const FileHead& head) : file_(std::move(file)), head_(head) {
-    fd_ = ::open(file_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
-    if (fd_ < 0) fail("open");
-    read_earlier();
-  }
-  PartialFile(const PartialFile&) = delete;
-  PartialFile& operator=(const PartialFile&) = delete;
-  ~PartialFile() { ::close(fd_); }
-
-  int64_t bytes() const { return bytes_; }
-  bool whole() const { return bytes_ == head_.bytes; }
-
-  void append(std::string_view content) {
-    if (bytes_ + static_cast<int64_t>(content.size()) > head_.bytes)
-      throw HubError("{}: more bytes arrive than the {} that were announced", printable(head_.url),
-                     head_.bytes);
-    hash_.add(content);
-    while (!content.empty()) {
-      const ssize_t count = ::pwrite(fd_, content.data(), content.size(), bytes_);
-      if (count < 0 && errno == EINTR) continue;
-      if (count < 0) fail("write");
-      bytes_ += count;
-      content.remove_prefix(static_cast<size_t>(count));
-    }
-  }
-
-  void restart() {
-    if (::ftruncate(fd_, 0) != 0) fail("empty");
-    bytes_ = 0;
-    hash_ = ContentHash(head_.etag, head_.bytes);
-  }
-
-  bool is_right() { return hash_.matches(); }
-
-  void sync() {
-    if (::fsync(fd_) != 0 && errno != EINVAL) fail("sync");
-  }
-
- private:
-  /// What an earlier download left counts as far as it can be read.
-  void read_earlier() {
-    std::string block(kBlockBytes, '\0');
-    for (ssize_t count; (count = ::pread(fd_, block.data(), block.size(), bytes_)) > 0;) {
-      hash_.add({block.data(), static_cast<size_t>(count)});
-      bytes_ += count;
-    }
-    if (bytes_ > head_.bytes) restart();
-  }
-
-  [[noreturn]] void fail(const char* action) const {
-    const int error = errno;
-    if (error == ENOSPC || error == EDQUOT) {
-      throw HubError(
-          "no disk space left for {}; make room, or name another folder in HF_HUB_CACHE; the "
-          "download goes on from here",
-          file_.string());
-    }
-    throw HubError("cannot {} {}: {}; HF_HUB_CACHE may name another folder", action, file_.string(),
-                   std::generic_category().message(error));
-  }
-
-  fs::path file_;
-  const FileHead& head_;
-  int fd_ = -1;
-  int64_t bytes_ = 0;
-  ContentHash hash_{head_.etag, head_.bytes};
-};
-
-void check_space(const fs::path& file, int64_t bytes) {
-  std::error_code error;
-  const fs::space_info space = fs::space(file.parent_path(), error);
-  if (error || static_cast<int64_t>(space.available) >= bytes) return;
-  throw HubError(
-      "{}: {:.1f} GB are needed and {:.1f} GB are free; make room, or name another folder in "
-      "HF_HUB_CACHE",
-      file.parent_path().string(), static_cast<double>(bytes) * 1e-9,
-      static_cast<double>(space.available) * 1e-9);
-}
-
 class Download {
  public:
   Download(Client& client, const Repo& repo, const std::string& commit, const std::string& path,
@@ -130,9 +43,10 @@ class Download {
         head_(std::move(head)),
         progress_(progress) {}
 
-  void run(const fs::path& partial) {
-    PartialFile file(partial, head_);
-    check_space(partial, head_.bytes - file.bytes());
+  /// elsewhere: how the user chooses another disk.
+  void run(const fs::path& partial, const std::string& elsewhere) {
+    PartialFile file(partial, head_, elsewhere);
+    file.check_space();
     progress_.expect(head_.bytes);
     const bool resumed = file.bytes() > 0;
     progress_.add(file.bytes());
@@ -217,7 +131,7 @@ void fetch(Client& client, const Repo& repo, const Cache& cache, const std::stri
     if (!fs::exists(blob)) {
       fs::path partial = blob;
       partial += ".incomplete";
-      Download(client, repo, commit, path, head, progress).run(partial);
+      Download(client, repo, commit, path, head, progress).run(partial, kCacheElsewhere);
       fs::rename(partial, blob);
     }
   }
@@ -226,11 +140,11 @@ void fetch(Client& client, const Repo& repo, const Cache& cache, const std::stri
 
 /// Errors of std::filesystem, with what to do.
 template <typename Action>
-void on_disk(const Repo& repo, Action&& action) {
+void on_disk(const Repo& repo, const std::string& elsewhere, Action&& action) {
   try {
     action();
   } catch (const fs::filesystem_error& error) {
-    throw HubError("{}: {}; HF_HUB_CACHE may name another folder", repo.name(), error.what());
+    throw HubError("{}: {}; repair that, or {}", repo.name(), error.what(), elsewhere);
   }
 }
 
@@ -268,21 +182,22 @@ void fetch_files(Client& client, const Repo& repo, const std::string& commit,
   std::ranges::copy_if(paths, std::back_inserter(missing),
                        [&](const std::string& path) { return !cache.has(commit, path); });
   if (missing.empty()) return;
-  on_disk(repo, [&] { fs::create_directories(cache.blob("x").parent_path()); });
+  on_disk(repo, kCacheElsewhere, [&] { fs::create_directories(cache.blob("x").parent_path()); });
   run_parallel(missing.size(), client.settings().parallel, [&](size_t i) {
-    on_disk(repo, [&] { fetch(client, repo, cache, commit, missing[i], progress); });
+    on_disk(repo, kCacheElsewhere,
+            [&] { fetch(client, repo, cache, commit, missing[i], progress); });
   });
 }
 
 void fetch_to(Client& client, const Repo& repo, const std::string& commit, const std::string& path,
-              const fs::path& target, TransferProgress& progress) {
-  on_disk(repo, [&] {
-    fs::create_directories(target.parent_path());
-    fs::path partial = target;
+              const Target& target, TransferProgress& progress) {
+  on_disk(repo, target.elsewhere, [&] {
+    fs::create_directories(target.file.parent_path());
+    fs::path partial = target.file;
     partial += ".incomplete";
     Download(client, repo, commit, path, head_of(client, repo, commit, path), progress)
-        .run(partial);
-    fs::rename(partial, target);
+        .run(partial, target.elsewhere);
+    fs::rename(partial, target.file);
   });
 }
 

@@ -47,8 +47,14 @@ class TransferProgress {
 void fetch_files(Client& client, const Repo& repo, const std::string& commit,
                  const std::vector<std::string>& paths, TransferProgress& progress);
 
-/// One file into any folder that may be written; `target` is put in place whole.
+struct Target {
+  std::filesystem::path file;
+  std::string elsewhere;  ///< for errors: how the user chooses another disk
+};
+
+/// One file into any folder that may be written; it is put in place whole. Until then
+/// `file`.incomplete grows, from which a later call goes on.
 void fetch_to(Client& client, const Repo& repo, const std::string& commit, const std::string& path,
-              const std::filesystem::path& target, TransferProgress& progress);
+              const Target& target, TransferProgress& progress);
 
 }  // namespace qk::hub

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <cstdio>
 #include <exception>
@@ -34,13 +35,14 @@ struct FileClose {
 
 struct Exchange {
   const HttpRequest& request;
-  const std::atomic<bool>* stop;
+  const Settings& settings;
   HttpResponse response;
   std::unique_ptr<FILE, FileClose> file;
   int64_t left_bytes = 0;  ///< of the file slice
   std::exception_ptr error;
+  std::array<char, CURL_ERROR_SIZE> problem{};  ///< in libcurl's words
 
-  bool stopped() const { return stop != nullptr && *stop; }
+  bool stopped() const { return settings.stop != nullptr && *settings.stop; }
 };
 
 std::string lower(std::string_view text) {
@@ -136,10 +138,13 @@ std::string advice(CURLcode code) {
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_CONNECT:
     case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_PROXY:
       return "; check the network, HTTPS_PROXY and HF_ENDPOINT";
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
-      return "; install ca-certificates, or name your proxy's certificates in SSL_CERT_FILE";
+      return "; install ca-certificates, or name a file with the server's or your proxy's "
+             "certificates in "
+             "SSL_CERT_FILE";
     case CURLE_READ_ERROR:
       return "; the file that was being sent became shorter or unreadable";
     default:
@@ -157,6 +162,18 @@ void set_protocols(CURL* easy, const Settings& settings) {
 #endif
 }
 
+/// The environment is read by read_settings, `.env` with it; libcurl looks at none of it.
+void set_way(CURL* easy, Exchange& exchange) {
+  const Settings& settings = exchange.settings;
+  const bool secure = exchange.request.url.starts_with("https://");
+  curl_easy_setopt(easy, CURLOPT_PROXY,
+                   (secure ? settings.https_proxy : settings.http_proxy).c_str());
+  curl_easy_setopt(easy, CURLOPT_NOPROXY, settings.no_proxy.c_str());
+  if (!settings.certificates.empty())
+    curl_easy_setopt(easy, CURLOPT_CAINFO, settings.certificates.c_str());
+  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, exchange.problem.data());
+}
+
 void set_limits(CURL* easy, const HttpRequest& request, const Settings& settings) {
   const auto idle = request.idle_timeout.value_or(settings.idle_timeout);
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, long{settings.connect_timeout.count()});
@@ -164,8 +181,6 @@ void set_limits(CURL* easy, const HttpRequest& request, const Settings& settings
   curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, long{idle.count()});
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-  if (!settings.certificates.empty())
-    curl_easy_setopt(easy, CURLOPT_CAINFO, settings.certificates.c_str());
 }
 
 void set_callbacks(CURL* easy, Exchange& exchange) {
@@ -246,15 +261,21 @@ Http::Http(const Settings& settings)
 Http::~Http() = default;
 
 HttpResponse Http::exchange(const HttpRequest& request) {
-  Exchange exchange{
-      .request = request, .stop = state_->settings.stop, .response = {}, .file = {}, .error = {}};
-  if (exchange.stopped()) throw Interrupted("stopped");
+  Exchange exchange{.request = request,
+                    .settings = state_->settings,
+                    .response = {},
+                    .file = {},
+                    .left_bytes = 0,
+                    .error = {},
+                    .problem = {}};
+  throw_if_stopped(state_->settings);
   Easy easy = state_->take();
   if (!easy) throw std::bad_alloc();
   const List headers = header_list(request);
   curl_easy_setopt(easy.get(), CURLOPT_URL, request.url.c_str());
   curl_easy_setopt(easy.get(), CURLOPT_HTTPHEADER, headers.get());
   set_protocols(easy.get(), state_->settings);
+  set_way(easy.get(), exchange);
   set_limits(easy.get(), request, state_->settings);
   set_callbacks(easy.get(), exchange);
   set_method(easy.get(), exchange);
@@ -262,9 +283,11 @@ HttpResponse Http::exchange(const HttpRequest& request) {
   state_->give_back(std::move(easy));
   if (exchange.error) std::rethrow_exception(exchange.error);
   if (code == CURLE_OK) return std::move(exchange.response);
-  if (exchange.stopped()) throw Interrupted("stopped");
+  throw_if_stopped(state_->settings);
   throw TransportError(
-      fmt::format("{}: {}{}", printable(request.url), curl_easy_strerror(code), advice(code)),
+      fmt::format("{}: {}{}", printable(request.url),
+                  exchange.problem[0] == 0 ? curl_easy_strerror(code) : exchange.problem.data(),
+                  advice(code)),
       is_retryable(code));
 }
 

@@ -41,10 +41,12 @@ std::vector<LocalFile> find_files(const fs::path& folder) {
 
 }  // namespace
 
-std::vector<LocalFile> list_local_files(const fs::path& folder, int threads) {
+std::vector<LocalFile> list_local_files(const fs::path& folder, int threads,
+                                        const Settings& settings) {
   std::vector<LocalFile> files = on_disk([&] { return find_files(folder); });
   if (files.empty()) throw HubError("{} holds no files to push", folder.string());
   run_parallel(files.size(), threads, [&](size_t i) {
+    throw_if_stopped(settings);
     files[i].sha256 = on_disk([&] { return sha256_of_file(files[i].file); });
   });
   return files;

@@ -17,8 +17,10 @@ struct LocalFile {
   std::string sha256;
 };
 
-/// Sorted by path; without hidden files and folders. Hashes on several threads. Throws HubError.
-std::vector<LocalFile> list_local_files(const std::filesystem::path& folder, int threads);
+/// Sorted by path; without hidden files and folders. Hashes on several threads. Throws HubError,
+/// Interrupted.
+std::vector<LocalFile> list_local_files(const std::filesystem::path& folder, int threads,
+                                        const Settings& settings);
 
 /// Throws HubError when the file is not as it was when it was listed.
 void expect_unchanged(const LocalFile& file);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <thread>
+#include <utility>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -17,7 +18,6 @@ namespace fs = std::filesystem;
 
 constexpr int kMaxTries = 8;
 constexpr size_t kFewestLines = 20;
-constexpr const char* kAttributes = ".gitattributes";  ///< the Hub's own
 
 /// How the branch differs from the folder.
 struct Difference {
@@ -30,7 +30,7 @@ struct Difference {
 Difference compare(const std::vector<LocalFile>& local, const std::vector<RepoFile>& listed) {
   std::map<std::string, const RepoFile*> remote;
   for (const RepoFile& file : listed) remote[file.path] = &file;
-  remote.erase(kAttributes);
+  remote.erase(kGitAttributes);
   Difference difference;
   for (const LocalFile& file : local) {
     const auto found = remote.find(file.path);
@@ -51,6 +51,7 @@ class Push {
         repo_{.type = RepoType::Dataset, .id = target.repo_id},
         files_(std::move(files)),
         progress_(progress),
+        behind_("sniff-qk-incoming/" + target.branch),
         lines_per_commit_(target.lines_per_commit) {}
 
   PushResult run() {
@@ -82,8 +83,14 @@ class Push {
         throw TryAgain(fmt::format("{}: the Hub lists other files at {} than were pushed",
                                    repo_.name(), head));
     }
+    delete_behind();
     result_.commit = head;
     return result_;
+  }
+
+  /// What a push in several commits leaves when it is cut off.
+  void delete_behind() {
+    if (std::exchange(behind_exists_, false)) delete_branch(client_, repo_, behind_);
   }
 
   std::string head_of_branch() {
@@ -92,6 +99,7 @@ class Push {
       set_branch(client_, repo_, target_.branch, branches.at("main"), false);
       branches = list_branches(client_, repo_);
     }
+    behind_exists_ = branches.contains(behind_);
     const auto found = branches.find(target_.branch);
     if (found == branches.end())
       throw TryAgain(fmt::format("{}: branch '{}' does not appear", repo_.name(), target_.branch));
@@ -146,20 +154,38 @@ class Push {
   /// More than the server takes at once: the new state grows on another branch, then the branch is
   /// set to it.
   std::string commit_behind(const std::string& head, const std::vector<Change>& changes) {
-    const std::string behind = "sniff-qk-incoming/" + target_.branch;
-    set_branch(client_, repo_, behind, head, true);
+    set_branch(client_, repo_, behind_, head, true);
+    behind_exists_ = true;
     std::string last = head;
     for (size_t at = 0; at < changes.size(); at += lines_per_commit_) {
       const size_t end = std::min(at + lines_per_commit_, changes.size());
       last = commit_changes(
-          client_, repo_, behind, last, title(),
+          client_, repo_, behind_, last, title(),
           {changes.begin() + static_cast<long>(at), changes.begin() + static_cast<long>(end)});
     }
     if (list_branches(client_, repo_).at(target_.branch) != head)
       throw TryAgain(fmt::format("{}: branch '{}' has moved on", repo_.name(), target_.branch));
-    set_branch(client_, repo_, target_.branch, last, true);
-    delete_branch(client_, repo_, behind);
-    return last;
+    try {
+      set_branch(client_, repo_, target_.branch, last, true);
+      return last;
+    } catch (const UnreachableError&) {
+      throw;
+    } catch (const HubError& refusal) {
+      return commit_at_once(head, changes, refusal);
+    }
+  }
+
+  /// Where the branch may not be moved, as a protected one: all in one commit, whatever its size.
+  std::string commit_at_once(const std::string& head, const std::vector<Change>& changes,
+                             const HubError& refusal) {
+    try {
+      return commit_changes(client_, repo_, target_.branch, head, title(), changes);
+    } catch (const CommitTooLarge& problem) {
+      throw HubError(
+          "{} changes are too many for one commit ({}), and branch '{}' can't be moved to several "
+          "({}); name another branch in output.hf_branch",
+          changes.size(), problem.what(), target_.branch, refusal.what());
+    }
   }
 
   Client& client_;
@@ -167,6 +193,8 @@ class Push {
   Repo repo_;
   std::vector<LocalFile> files_;
   TransferProgress& progress_;
+  const std::string behind_;
+  bool behind_exists_ = false;
   size_t lines_per_commit_;
   PushResult result_;
 };
@@ -181,53 +209,18 @@ void check_target(const Client& client, const PushTarget& target) {
   }
 }
 
-/// What lies in the folder already, by path. Throws HubError: something that the branch hasn't.
-void refuse_other_files(const std::vector<LocalFile>& local, const std::vector<RepoFile>& listed,
-                        const fs::path& folder) {
-  for (const LocalFile& file : local) {
-    const auto found = std::ranges::find(listed, file.path, &RepoFile::path);
-    const bool partial = file.path.ends_with(".incomplete");
-    if (!partial && (found == listed.end() || !is_same(file, *found))) {
-      throw HubError(
-          "{} holds something else than the branch (first: {}); pull into an empty folder, or move "
-          "it away",
-          folder.string(), file.path);
-    }
-  }
-}
-
-bool holds_nothing(const fs::path& folder) {
-  std::error_code ignored;
-  return !fs::exists(folder) || fs::is_empty(folder, ignored);
-}
-
 }  // namespace
 
 PushResult push_folder(Client& client, const PushTarget& target, const fs::path& folder,
                        const BranchFacts& facts, TransferProgress& progress) {
   check_target(client, target);
   const int threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  const PushResult result = Push(client, target, list_local_files(folder, threads), progress).run();
+  const PushResult result =
+      Push(client, target, list_local_files(folder, threads, client.settings()), progress).run();
   if (target.branch != "main")
     update_branch_index(client, {.type = RepoType::Dataset, .id = target.repo_id}, target.branch,
                         facts);
   return result;
-}
-
-std::string pull_folder(Client& client, const PushTarget& target, const fs::path& folder,
-                        const std::string& last, TransferProgress& progress) {
-  const Repo repo{.type = RepoType::Dataset, .id = target.repo_id};
-  const std::string commit = resolve_revision(client, repo, target.branch);
-  std::vector<RepoFile> files = list_files(client, repo, commit);
-  std::erase_if(files, [](const RepoFile& file) { return file.path == kAttributes; });
-  std::ranges::stable_partition(files, [&](const RepoFile& file) { return file.path != last; });
-  if (!holds_nothing(folder))
-    refuse_other_files(list_local_files(folder, client.settings().parallel), files, folder);
-  for (const RepoFile& file : files) {
-    if (!fs::exists(folder / file.path))
-      fetch_to(client, repo, commit, file.path, folder / file.path, progress);
-  }
-  return commit;
 }
 
 }  // namespace qk::hub

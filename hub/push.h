@@ -35,10 +35,4 @@ PushResult push_folder(Client& client, const PushTarget& target,
                        const std::filesystem::path& folder, const BranchFacts& facts,
                        TransferProgress& progress);
 
-/// Fetches a branch into a folder; the file named `last` after all others. Files that are there
-/// already stay. Returns the commit. Throws HubError, also when the folder holds anything else.
-std::string pull_folder(Client& client, const PushTarget& target,
-                        const std::filesystem::path& folder, const std::string& last,
-                        TransferProgress& progress);
-
 }  // namespace qk::hub

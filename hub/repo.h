@@ -33,6 +33,9 @@ bool is_commit(std::string_view revision);
 /// empty parts.
 bool is_safe_path(std::string_view path);
 
+/// The Hub's own file in every repository.
+inline constexpr const char* kGitAttributes = ".gitattributes";
+
 struct RepoFile {
   std::string path;
   int64_t bytes = 0;

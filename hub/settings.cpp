@@ -117,6 +117,11 @@ void check_token(const std::optional<Secret>& token) {
 
 }  // namespace
 
+void throw_if_stopped(const Settings& settings) {
+  if (settings.stop != nullptr && *settings.stop)
+    throw Interrupted("stopped; the same command goes on from there");
+}
+
 Variables variables_of_file(const std::string& text) {
   return [values = parse_env(text)](const std::string& name) -> std::optional<std::string> {
     const auto found = values.find(name);
@@ -152,7 +157,13 @@ Settings read_settings(const Variables& variables) {
   check_token(settings.token);
   settings.offline =
       is_true(variables, "HF_HUB_OFFLINE") || is_true(variables, "TRANSFORMERS_OFFLINE");
-  settings.certificates = first_of(variables, {"SSL_CERT_FILE"}).value_or("");
+  const auto text = [&](std::initializer_list<const char*> names) {
+    return first_of(variables, names).value_or("");
+  };
+  settings.certificates = text({"SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"});
+  settings.https_proxy = text({"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"});
+  settings.http_proxy = text({"http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"});
+  settings.no_proxy = text({"no_proxy", "NO_PROXY"});
   if (const auto seconds = number(variables, "HF_HUB_DOWNLOAD_TIMEOUT"))
     settings.idle_timeout = std::chrono::seconds(std::max<int64_t>(*seconds, 1));
   if (const auto unit = number(variables, "SNIFF_QK_RETRY_MS"))

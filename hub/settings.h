@@ -19,12 +19,17 @@ struct Settings {
   std::filesystem::path cache;                      ///< HF_HUB_CACHE
   std::chrono::seconds connect_timeout{10};
   std::chrono::seconds idle_timeout{10};       ///< HF_HUB_DOWNLOAD_TIMEOUT: no byte for so long
-  std::string certificates;                    ///< SSL_CERT_FILE; empty: the system's
+  std::string certificates;                    ///< SSL_CERT_FILE, a file; empty: the system's
+  std::string https_proxy, http_proxy;         ///< HTTPS_PROXY, HTTP_PROXY, ALL_PROXY; empty: none
+  std::string no_proxy;                        ///< NO_PROXY: hosts that are asked directly
   std::chrono::milliseconds retry_unit{1000};  ///< SNIFF_QK_RETRY_MS: the first wait of a retry
   int retries = 5;
   int parallel = 8;                         ///< transfers at a time
   const std::atomic<bool>* stop = nullptr;  ///< Ctrl-C: transfers end with Interrupted
 };
+
+/// Throws Interrupted once settings.stop is set.
+void throw_if_stopped(const Settings& settings);
 
 /// The value of a variable; nullopt: not set.
 using Variables = std::function<std::optional<std::string>(const std::string& name)>;

@@ -8,9 +8,8 @@
 #include <mutex>
 #include <set>
 
-#include "base/ranges.h"
+#include "base/numbers.h"
 #include "report/buckets.h"
-#include "report/text_table.h"
 
 namespace qk::report {
 namespace {

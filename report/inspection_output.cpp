@@ -4,7 +4,7 @@
 #include <limits>
 #include <map>
 
-#include "base/ranges.h"
+#include "base/numbers.h"
 #include "report/buckets.h"
 #include "report/inspection.h"
 #include "report/text_table.h"

@@ -11,10 +11,10 @@
 #include <map>
 #include <mutex>
 
+#include "base/numbers.h"
 #include "report/buckets.h"
 #include "report/head_analysis.h"
 #include "report/page_files.h"
-#include "report/text_table.h"
 
 namespace qk::report {
 namespace {

@@ -1,6 +1,5 @@
 #pragma once
 /// Tables for the terminal.
-#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -19,11 +18,5 @@ class TextTable {
  private:
   std::vector<std::vector<std::string>> rows_;
 };
-
-/// 12,345,678
-std::string grouped(int64_t value);
-
-/// 512 B, 1.5 MB, 3.2 GB (decimal)
-std::string readable_bytes(double bytes);
 
 }  // namespace qk::report

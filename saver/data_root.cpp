@@ -14,6 +14,7 @@
 
 #include "base/fault_point.h"
 #include "base/files.h"
+#include "base/log.h"
 
 namespace qk::saver {
 namespace fs = std::filesystem;
@@ -24,13 +25,6 @@ constexpr size_t kNamesShown = 5;
 bool is_config_folder(const std::string& name) {
   static const std::regex kPattern("l[0-9]{2,}h[0-9]{2,}[qk]");
   return std::regex_match(name, kPattern);
-}
-
-/// Could a capture have written a file of this name?
-bool is_capture_file(const std::string& name) {
-  if (name == "README.md" || name == "examples.parquet" || name == "run.json") return true;
-  const fs::path path(name);
-  return path.filename() == "data.parquet" && is_config_folder(path.parent_path().string());
 }
 
 bool same_file(const Fd& fd, const fs::path& file) {
@@ -175,7 +169,8 @@ void refuse_incomplete(const DataRootPaths& paths, const FinishedCapture& finish
   for (const FileFacts& file : finished.files) {
     std::error_code error;
     const uintmax_t bytes = fs::file_size(paths.root / file.name, error);
-    if (!error && bytes == file.bytes) continue;
+    const bool may_be_edited = file.name == "README.md";
+    if (!error && (bytes == file.bytes || may_be_edited)) continue;
     throw OutputError(
         "{}: {}, though the capture there was complete. --replace captures anew; `sniff-qk verify "
         "{}` tells what else is damaged.",
@@ -183,6 +178,39 @@ void refuse_incomplete(const DataRootPaths& paths, const FinishedCapture& finish
         error ? "is missing" : fmt::format("has {} bytes instead of {}", bytes, file.bytes),
         paths.root.string());
   }
+}
+
+bool is_capture_file(const std::string& name) {
+  if (name == "README.md" || name == "examples.parquet" || name == "run.json") return true;
+  const fs::path path(name);
+  return path.filename() == "data.parquet" && is_config_folder(path.parent_path().string());
+}
+
+std::optional<FinishedCapture> open_data_root(const DataRootPaths& paths,
+                                              std::optional<DataRootLock>& lock) {
+  if (fs::exists(paths.root) && !fs::is_directory(paths.root)) {
+    throw OutputError("{}: is not a folder. Choose another output.data_root.", paths.root.string());
+  }
+  fs::create_directories(paths.root);
+  if (!fs::exists(
+          paths.work())) {  // nobody's capture is under way: look before anything is created
+    const auto earlier = read_finished(paths.run());
+    refuse_foreign_files(paths, earlier ? &*earlier : nullptr);
+  }
+  lock.emplace(paths);
+  if (finish_publishing(paths))
+    log::info("{}: finished what an interrupted run had left to do", paths.root.string());
+  auto finished = read_finished(paths.run());
+  refuse_foreign_files(paths, finished ? &*finished : nullptr);
+  return finished;
+}
+
+void refuse_unfinished_pull(const DataRootPaths& paths) {
+  if (!fs::exists(paths.pull())) return;
+  throw OutputError(
+      "{}: a capture is being fetched there from {}, and has not all arrived. `sniff-qk pull` goes "
+      "on with that; --replace drops it and captures anew.",
+      paths.root.string(), read_file(paths.pull()));
 }
 
 void remove_unfinished(const DataRootPaths& paths) {
@@ -193,6 +221,7 @@ void remove_unfinished(const DataRootPaths& paths) {
   }
   fault::point("unfinished.spool_removed");
   remove_file(paths.identity());
+  remove_file(paths.pull());
 }
 
 void publish(const DataRootPaths& paths, const std::vector<FileFacts>& files,

@@ -2,6 +2,7 @@
 /// The folder a capture is written to: who may write there, what may lie there, and how finished
 /// files appear in it. docs/format.md tells the whole story.
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,8 @@ struct DataRootPaths {
   std::filesystem::path staging() const { return work() / "final"; }
   std::filesystem::path publish() const { return work() / "publish.json"; }
   std::filesystem::path run() const { return root / "run.json"; }
+  /// Says from where a capture is being fetched; it is there until that is done.
+  std::filesystem::path pull() const { return work() / "pull"; }
 };
 
 /// Holds data_root against other runs. The lock ends with the process, however it ends.
@@ -49,11 +52,22 @@ void refuse_foreign_files(const DataRootPaths& paths, const FinishedCapture* fin
 /// capture wrote may be replaced. Looks at the card only; data files are compared by `verify`.
 void refuse_changed_card(const DataRootPaths& paths, const FinishedCapture& finished);
 
-/// Throws OutputError when a file of the finished capture is missing or has another size. What is
-/// in the files is compared by `verify`.
+/// Throws OutputError when a file of the finished capture is missing or has another size, but for
+/// the card, which people may edit. What is in the files is compared by `verify`.
 void refuse_incomplete(const DataRootPaths& paths, const FinishedCapture& finished);
 
-/// Removes an unfinished capture: its rows, staged files and identity.
+/// Creates and locks data_root, finishes what a crash left of publish(), and returns the finished
+/// capture there. Throws OutputError: foreign files, another run.
+std::optional<FinishedCapture> open_data_root(const DataRootPaths& paths,
+                                              std::optional<DataRootLock>& lock);
+
+/// True for the names that a capture gives to its files.
+bool is_capture_file(const std::string& name);
+
+/// Throws OutputError when a capture is only partly fetched from the Hub.
+void refuse_unfinished_pull(const DataRootPaths& paths);
+
+/// Removes an unfinished capture: its rows, staged files and identity; a pull's as well.
 void remove_unfinished(const DataRootPaths& paths);
 
 /// Makes the staged files (run.json among them) the capture in data_root, in place of `earlier`.

@@ -11,7 +11,6 @@
 #include "base/error.h"
 #include "base/fault_point.h"
 #include "base/files.h"
-#include "base/log.h"
 #include "saver/arrow_check.h"
 #include "saver/card.h"
 #include "saver/data_root.h"
@@ -114,7 +113,6 @@ struct DatasetWriter::State {
   Clock::time_point opened = Clock::now();
 
  private:
-  void open_data_root();
   void decide();
   void start_anew();
   void resume();
@@ -137,25 +135,8 @@ DatasetWriter::State::State(WriterOptions given_options, CaptureLayout given_lay
   if (facts.repo_hint.empty()) facts.repo_hint = paths.root.string();
   const std::string text = unfinished_json({.identity = identity, .replaces = false});
   shape.capture_id = checksum(std::as_bytes(std::span(text)));
-  open_data_root();
+  finished = open_data_root(paths, lock);
   decide();
-}
-
-void DatasetWriter::State::open_data_root() {
-  if (fs::exists(paths.root) && !fs::is_directory(paths.root)) {
-    throw OutputError("{}: is not a folder. Choose another output.data_root.", paths.root.string());
-  }
-  fs::create_directories(paths.root);
-  if (!fs::exists(
-          paths.work())) {  // nobody's capture is under way: look before anything is created
-    const auto earlier = read_finished(paths.run());
-    refuse_foreign_files(paths, earlier ? &*earlier : nullptr);
-  }
-  lock.emplace(paths);
-  if (finish_publishing(paths))
-    log::info("{}: finished what an interrupted run had left to do", paths.root.string());
-  finished = read_finished(paths.run());
-  refuse_foreign_files(paths, finished ? &*finished : nullptr);
 }
 
 void DatasetWriter::State::decide() {
@@ -163,6 +144,7 @@ void DatasetWriter::State::decide() {
   const bool same = unfinished && unfinished->identity == identity;
   if (same && (!options.replace || unfinished->replaces)) return resume();
   if (options.replace) return start_anew();
+  refuse_unfinished_pull(paths);
   if (unfinished && holds_documents(paths.work())) {
     throw OutputError(
         "{}: holds an unfinished capture with other settings. Restore them to go on with it, use "

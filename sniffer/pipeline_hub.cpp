@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/numbers.h"
 #include "hub/model.h"
 #include "sniffer/pipeline_hub_dataset.h"
 #include "sniffer/progress.h"
@@ -19,8 +20,8 @@ struct TransferDisplay::State {
 
   explicit State(const std::string& what)
       : line(log::level() > log::Level::Info), progress([this, what](int64_t done, int64_t all) {
-          line.show(fmt::format("{} {} of {}", what, short_bytes(static_cast<double>(done)),
-                                short_bytes(static_cast<double>(all))));
+          line.show(fmt::format("{} {} of {}", what, readable_bytes(static_cast<double>(done)),
+                                readable_bytes(static_cast<double>(all))));
         }) {}
 };
 
@@ -28,12 +29,14 @@ TransferDisplay::TransferDisplay(const std::string& what) : state_(new State(wha
 TransferDisplay::~TransferDisplay() = default;
 hub::TransferProgress& TransferDisplay::progress() { return state_->progress; }
 
+hub::Settings hub_settings(const std::atomic<bool>* stop) {
+  hub::Settings settings = hub::read_settings(hub::environment());
+  settings.stop = stop;
+  return settings;
+}
+
 std::shared_ptr<hub::Client> Finder::client() {
-  if (!client_) {
-    hub::Settings settings = hub::read_settings(hub::environment());
-    settings.stop = stop_;
-    client_ = std::make_shared<hub::Client>(std::move(settings));
-  }
+  if (!client_) client_ = std::make_shared<hub::Client>(hub_settings(stop_));
   return client_;
 }
 

@@ -49,6 +49,9 @@ class Finder {
   std::shared_ptr<hub::Client> client_;
 };
 
+/// What the environment says; transfers end with Interrupted once `stop` is set. Throws HubError.
+hub::Settings hub_settings(const std::atomic<bool>* stop);
+
 /// A line on stderr while files are on their way; nothing in quiet runs.
 class TransferDisplay {
  public:

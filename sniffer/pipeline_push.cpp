@@ -13,20 +13,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-hub::PushTarget target_of(const OutputConfig& output) {
-  if (!output.hf_repo_id)
-    throw ConfigError("output.hf_repo_id: not set; name the dataset repository (org/name)");
-  return {.repo_id = *output.hf_repo_id,
-          .branch = output.hf_branch.value_or("main"),
-          .is_private = output.is_private};
-}
-
-hub::Client new_client(const std::atomic<bool>* stop) {
-  hub::Settings settings = hub::read_settings(hub::environment());
-  settings.stop = stop;
-  return hub::Client(std::move(settings));
-}
-
 saver::FinishedCapture finished_capture(const fs::path& data_root) {
   auto capture = saver::read_finished(saver::DataRootPaths{data_root}.run());
   if (!capture) {
@@ -45,6 +31,14 @@ hub::BranchFacts facts_of(const SniffConfig& config, const saver::FinishedCaptur
 }
 
 }  // namespace
+
+hub::PushTarget target_of(const OutputConfig& output) {
+  if (!output.hf_repo_id)
+    throw ConfigError("output.hf_repo_id: not set; name the dataset repository (org/name)");
+  return {.repo_id = *output.hf_repo_id,
+          .branch = output.hf_branch.value_or("main"),
+          .is_private = output.is_private};
+}
 
 std::string push_target(const OutputConfig& output) {
   return fmt::format("{}, branch {}", output.hf_repo_id.value_or(""),
@@ -66,29 +60,23 @@ void check_push(const OutputConfig& output) {
 hub::PushResult push_capture(const SniffConfig& config, const std::atomic<bool>* stop) {
   const hub::PushTarget target = target_of(config.output);
   const saver::FinishedCapture capture = finished_capture(config.output.data_root);
-  hub::Client client = new_client(stop);
+  hub::Client client(hub_settings(stop));
   TransferDisplay display("uploading to " + target.repo_id + ":");
   try {
     return hub::push_folder(client, target, config.output.data_root, facts_of(config, capture),
                             display.progress());
+  } catch (const Interrupted&) {
+    throw Interrupted(
+        "stopped; the capture is whole in {}, and `sniff-qk push --config FILE` goes on with what "
+        "is "
+        "missing on the Hub",
+        config.output.data_root);
   } catch (const HubError& error) {
     throw HubError(
         "{}. The capture is whole in {}; `sniff-qk push --config FILE` repeats the push alone and "
         "sends only what is missing",
         error.what(), config.output.data_root);
   }
-}
-
-std::string pull_capture(const SniffConfig& config, const std::atomic<bool>* stop) {
-  const hub::PushTarget target = target_of(config.output);
-  const saver::DataRootPaths paths{config.output.data_root};
-  if (fs::exists(paths.work())) {
-    throw OutputError("{} holds an unfinished capture; finish it, or pull into another folder",
-                      paths.root.string());
-  }
-  hub::Client client = new_client(stop);
-  TransferDisplay display("downloading " + target.repo_id + ":");
-  return hub::pull_folder(client, target, paths.root, "run.json", display.progress());
 }
 
 }  // namespace qk::sniffer

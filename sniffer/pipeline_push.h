@@ -1,5 +1,5 @@
 #pragma once
-/// A finished capture to its branch on the Hub, and back.
+/// A finished capture to its branch on the Hub. The way back: pipeline_pull.h
 #include <atomic>
 #include <string>
 
@@ -16,10 +16,10 @@ void check_push(const OutputConfig& output);
 /// capture there), HubError (which says how to repeat), Interrupted.
 hub::PushResult push_capture(const SniffConfig& config, const std::atomic<bool>* stop = nullptr);
 
-/// Fetches the branch into output.data_root; returns the commit. Throws as push_capture.
-std::string pull_capture(const SniffConfig& config, const std::atomic<bool>* stop = nullptr);
-
 /// "org/name, branch b"
 std::string push_target(const OutputConfig& output);
+
+/// Throws ConfigError when the config names no repository.
+hub::PushTarget target_of(const OutputConfig& output);
 
 }  // namespace qk::sniffer

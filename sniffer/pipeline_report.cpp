@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "base/numbers.h"
 #include "sniffer/pipeline.h"
 
 namespace qk::sniffer {
@@ -37,7 +38,7 @@ std::string summary(const RunReport& report, const std::string& data_root) {
              "{}, "
              "writing files {}\n",
              w.documents, w.documents == 1 ? "document" : "documents", w.skipped, w.truncated,
-             w.tokens, w.rows, w.files, short_bytes(static_cast<double>(w.bytes)), data_root,
+             w.tokens, w.rows, w.files, readable_bytes(static_cast<double>(w.bytes)), data_root,
              short_time(report.seconds_total), short_time(report.seconds_loading),
              short_time(s.seconds_text), short_time(s.seconds_forward), short_number(rate),
              short_time(s.seconds_writing), short_time(w.seconds_finalizing)) +

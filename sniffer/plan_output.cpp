@@ -2,7 +2,7 @@
 
 #include <map>
 
-#include "base/ranges.h"
+#include "base/numbers.h"
 #include "sniffer/plan.h"
 #include "sniffer/progress.h"
 
@@ -109,17 +109,18 @@ void add_rows(Text& text, const RunPlan& plan) {
 void add_cost(Text& text, const RunPlan& plan) {
   text.title("Cost");
   text.line("disk", fmt::format("{} of files, and {} beside them until the run ends; {} free on {}",
-                                short_bytes(plan.disk.files), short_bytes(plan.disk.spool),
-                                short_bytes(plan.disk.available), plan.disk.folder));
+                                readable_bytes(plan.disk.files), readable_bytes(plan.disk.spool),
+                                readable_bytes(plan.disk.available), plan.disk.folder));
   const MemoryPlan& memory = plan.memory;
-  text.line(
-      plan.gpu ? "GPU memory" : "memory",
-      fmt::format("about {}: weights {}{}, activations {}{}",
-                  short_bytes(memory.weights + memory.activations + (plan.gpu ? 0 : memory.writer)),
-                  short_bytes(memory.weights), plan.gpu ? "" : " (mapped from the files)",
-                  short_bytes(memory.activations),
-                  plan.gpu ? "" : fmt::format(", rows {}", short_bytes(memory.writer))));
-  if (plan.gpu) text.line("memory", fmt::format("about {} for rows", short_bytes(memory.writer)));
+  text.line(plan.gpu ? "GPU memory" : "memory",
+            fmt::format("about {}: weights {}{}, activations {}{}",
+                        readable_bytes(memory.weights + memory.activations +
+                                       (plan.gpu ? 0 : memory.writer)),
+                        readable_bytes(memory.weights), plan.gpu ? "" : " (mapped from the files)",
+                        readable_bytes(memory.activations),
+                        plan.gpu ? "" : fmt::format(", rows {}", readable_bytes(memory.writer))));
+  if (plan.gpu)
+    text.line("memory", fmt::format("about {} for rows", readable_bytes(memory.writer)));
   text.line("operations", fmt::format("{:.3g} TFLOP, {} of {} layers", plan.work.flops() / 1e12,
                                       plan.work.layers, plan.model.spec.layers.size()));
   if (plan.seconds) {

@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "base/log.h"
+#include "base/numbers.h"
 
 namespace qk::sniffer {
 namespace {
@@ -15,13 +16,6 @@ namespace {
 constexpr std::chrono::milliseconds kTerminalInterval{200};
 constexpr std::chrono::milliseconds kPlainInterval = std::chrono::seconds(10);
 constexpr const char* kEraseLine = "\r\033[K";
-
-std::string grouped(int64_t value) {
-  std::string digits = std::to_string(value);
-  for (int64_t i = static_cast<int64_t>(digits.size()) - 3; i > 0; i -= 3)
-    digits.insert(static_cast<size_t>(i), ",");
-  return digits;
-}
 
 const char* limit(const ProgressState& s) {
   const double most = std::max({s.seconds_text, s.seconds_forward, s.seconds_writing});
@@ -35,13 +29,6 @@ std::string short_number(double value) {
   if (value < 100'000) return grouped(static_cast<int64_t>(value));
   if (value < 1e9) return fmt::format("{:.1f}M", value / 1e6);
   return fmt::format("{:.1f}G", value / 1e9);
-}
-
-std::string short_bytes(double bytes) {
-  constexpr const char* kUnits[] = {"B", "kB", "MB", "GB", "TB", "PB"};
-  size_t unit = 0;
-  while (bytes >= 1000 && unit + 1 < std::size(kUnits)) bytes /= 1000, ++unit;
-  return unit == 0 ? fmt::format("{:.0f} B", bytes) : fmt::format("{:.1f} {}", bytes, kUnits[unit]);
 }
 
 std::string short_time(double seconds) {

@@ -24,8 +24,6 @@ std::string describe(const ProgressState& state, double seconds);
 
 /// 12,345 · 1.2M · 3.4G
 std::string short_number(double value);
-/// 512 B, 1.5 MB, 3.2 GB (decimal)
-std::string short_bytes(double bytes);
 /// 0.4 s, 12 s, 3:25, 1:02:33
 std::string short_time(double seconds);
 

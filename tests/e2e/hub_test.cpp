@@ -4,11 +4,9 @@
 #include <parquet/arrow/writer.h>
 
 #include <cstdlib>
-#include <nlohmann/json.hpp>
 
 #include "base/files.h"
-#include "tests/e2e/workspace.h"
-#include "tests/hub/fake_hub.h"
+#include "tests/e2e/hub_run.h"
 
 namespace qk::e2e {
 namespace {
@@ -19,9 +17,7 @@ using testing::HasSubstr;
 using testing::Not;
 using tests::Json;
 
-constexpr const char* kModel = "models/org/tiny";
 constexpr const char* kTexts = "datasets/org/texts";
-constexpr const char* kOut = "datasets/org/captures";
 
 std::string as_parquet(const fs::path& file) {
   const std::vector<std::string> texts = {"In the beginning was the Word",
@@ -37,42 +33,6 @@ std::string as_parquet(const fs::path& file) {
   EXPECT_TRUE(out->Close().ok());
   return read_file(file);
 }
-
-class HubRun : public Workspace {
- protected:
-  HubRun() {
-    hub_.add_folder(kModel, path("golden/llama/model"));
-    const std::map<std::string, std::string> variables = {
-        {"HF_ENDPOINT", hub_.url()}, {"HF_TOKEN", "hf_write"},
-        {"HF_HOME", path("home")},   {"HF_HUB_CACHE", path("hub")},
-        {"SNIFF_QK_RETRY_MS", "1"},  {"HF_HUB_OFFLINE", "0"},
-        {"NO_PROXY", "127.0.0.1"},   {"no_proxy", "127.0.0.1,127.0.0.2"}};
-    for (const auto& [name, value] : variables) ::setenv(name.c_str(), value.c_str(), 1);
-  }
-
-  Arguments from_hub(std::vector<std::string> overrides = {}) const {
-    overrides.insert(overrides.begin(), "model.name=org/tiny");
-    return tiny(overrides);
-  }
-  Arguments pushing(std::vector<std::string> overrides = {}) const {
-    overrides.insert(overrides.end(), {"output.hf_repo_id=org/captures", "output.hf_branch=run-1",
-                                       "output.private=true"});
-    return tiny(overrides);
-  }
-  static Arguments command(const std::string& name, Arguments arguments) {
-    arguments.insert(arguments.begin(), name);
-    return arguments;
-  }
-  std::string run_well(const Arguments& arguments) const {
-    const Outcome outcome = run(arguments);
-    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
-    EXPECT_THAT(outcome.out + outcome.err, Not(HasSubstr("hf_write")));
-    return outcome.err;
-  }
-  Json run_json() const { return Json::parse(read_file(path("data/tiny/run.json"))); }
-
-  tests::FakeHub hub_{path("server")};
-};
 
 TEST_F(HubRun, ModelByNameGivesTheBytesOfTheLocalModel) {
   run_well(tiny());
@@ -167,38 +127,6 @@ TEST_F(HubRun, DownloadPrintsTheFolderThatRunsTakeOffline) {
   run_well(from_hub());
 }
 
-TEST_F(HubRun, KilledDownloadGoesOn) {
-  hub_.fault("GET /file/", "cut", {{"bytes", 5000}, {"server", "store"}});
-  hub_.fault("GET /file/", "stall", {{"seconds", 60}, {"server", "store"}});
-  Program first({"download", "org/tiny"}, folder_.path());
-  for (int looks = 0; looks < 10'000 && hub_.count("GET /file/") < 2; ++looks) {
-  }
-  first.send(SIGKILL);
-  EXPECT_EQ(first.wait().signal, SIGKILL);
-  run_well({"download", "org/tiny"});
-  std::vector<std::string> ranges;
-  for (const Json& request : hub_.log()) {
-    if (request["server"] == "store") ranges.push_back(request["range"]);
-  }
-  EXPECT_THAT(ranges, testing::ElementsAre("", "bytes=5000-", "bytes=5000-"));
-}
-
-TEST_F(HubRun, CaptureIsPushedAndPulledBack) {
-  const std::string said = run_well(pushing());
-  EXPECT_THAT(said, HasSubstr("org/captures, branch run-1"));
-  EXPECT_TRUE(hub_.repo(kOut)["private"].get<bool>());
-  auto tree = hub_.tree(kOut, "run-1");
-  tree.erase(".gitattributes");
-  const Hashes local = all_files(path("data/tiny"));
-  EXPECT_EQ(tree, local);
-
-  fs::remove_all(path("data"));
-  run_well(command("pull", pushing()));
-  EXPECT_EQ(all_files(path("data/tiny")), local);
-  EXPECT_THAT(run_well(pushing()), HasSubstr("nothing to do"));
-  EXPECT_EQ(hub_.repo(kOut)["commits"].size(), 3u) << "created, pushed, index";
-}
-
 TEST_F(HubRun, FailedPushKeepsTheCaptureAndIsRepeatedAlone) {
   hub_.fail("POST /api/datasets/org/captures/commit", 403, 1);
   const Outcome outcome = run(pushing());
@@ -208,7 +136,7 @@ TEST_F(HubRun, FailedPushKeepsTheCaptureAndIsRepeatedAlone) {
   hub_.control({{"do", "clear"}});
   run_well(command("push", pushing()));
   EXPECT_EQ(hub_.count("PUT /upload"), 0) << "what had arrived was sent again";
-  EXPECT_EQ(hub_.tree(kOut, "run-1").size(), all_files(path("data/tiny")).size() + 1);
+  EXPECT_EQ(branch(), all_files(path("data/tiny")));
 }
 
 TEST_F(HubRun, WithoutTokenNothingIsCapturedUnlessNothingIsToBePushed) {

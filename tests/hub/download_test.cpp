@@ -169,9 +169,28 @@ TEST_F(HubDownload, HostilePathsAreRefused) {
   for (const char* path : {"../x", "/etc/passwd", "a/../../x", "a//b", "a\nb", "", "a/.", "C:\\x"})
     EXPECT_FALSE(is_safe_path(path)) << path;
   EXPECT_TRUE(is_safe_path("..a/b..c/.d"));
-  hub_.add(kKey, {{"../outside", "x"}});
   Client client = this->client();
-  EXPECT_THAT(hub_error([&] { list_files(client, kRepo, "main"); }), HasSubstr("leads elsewhere"));
+  for (const std::string path : {"../outside", "/etc/passwd", "a\nb", "a//b", "a/..", "C:\\x"}) {
+    const std::string repo = "models/org/hostile" + std::to_string(path.size());
+    hub_.add(repo, {{path, "x"}});
+    const std::string said = hub_error(
+        [&] { list_files(client, {.type = RepoType::Model, .id = repo.substr(7)}, "main"); });
+    EXPECT_THAT(said, HasSubstr("leads elsewhere")) << path;
+    EXPECT_EQ(said.find('\n'), std::string::npos) << said;
+  }
+}
+
+TEST_F(HubDownload, TenThousandFilesAreListedInTenPages) {
+  tests::Files files;
+  for (int i = 0; i < 10'000; ++i) files[fmt::format("part/{:05}.parquet", i)] = "x";
+  hub_.add("models/org/many", files);
+  Client client = this->client();
+  const std::vector<RepoFile> listed =
+      list_files(client, {.type = RepoType::Model, .id = "org/many"}, "main");
+  ASSERT_EQ(listed.size(), 10'001u) << "with .gitattributes";
+  for (const RepoFile& file : listed) files.erase(file.path);
+  EXPECT_TRUE(files.empty());
+  EXPECT_EQ(hub_.count("GET /api/models/org/many/tree"), 11) << "a folder is listed too";
 }
 
 TEST_F(HubDownload, WaitsForAProcessThatHoldsTheLock) {

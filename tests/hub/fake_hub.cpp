@@ -1,30 +1,17 @@
 #include "tests/hub/fake_hub.h"
 
-#include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <cerrno>
+#include <sstream>
 #include <stdexcept>
-#include <system_error>
-#include <utility>
+
+#include "tests/base/child_process.h"
+#include "tests/hub/certificate.h"
 
 namespace qk::tests {
 namespace {
 
 namespace fs = std::filesystem;
-
-void check(int error, const char* what) {
-  if (error != 0) throw std::system_error(error, std::generic_category(), what);
-}
-
-std::pair<int, int> make_pipe() {
-  int ends[2];
-  check(::pipe2(ends, O_CLOEXEC) == 0 ? 0 : errno, "pipe2");
-  return {ends[0], ends[1]};
-}
 
 std::string read_line(int stream) {
   std::string line;
@@ -34,35 +21,30 @@ std::string read_line(int stream) {
 
 }  // namespace
 
-FakeHub::FakeHub(const fs::path& state) {
-  const auto [childs_in, in] = make_pipe();
-  const auto [out, childs_out] = make_pipe();
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, childs_in, STDIN_FILENO);
-  posix_spawn_file_actions_adddup2(&actions, childs_out, STDOUT_FILENO);
-  std::string python = QK_PYTHON, no_cache = "-B", state_name = state.string(), flag = "--state",
-              program = QK_SOURCE_DIR "/tests/hub/fake_hub";
-  char* argv[] = {python.data(), no_cache.data(),   program.data(),
-                  flag.data(),   state_name.data(), nullptr};
-  const int error = ::posix_spawn(&process_, QK_PYTHON, &actions, nullptr, argv, environ);
-  posix_spawn_file_actions_destroy(&actions);
-  ::close(childs_in);
-  ::close(childs_out);
-  input_ = in;
-  check(error, QK_PYTHON);
-  const std::string line = read_line(out);
-  ::close(out);
-  const size_t blank = line.find(' ');
-  if (blank == std::string::npos) throw std::runtime_error("the test server did not start");
-  url_ = line.substr(0, blank);
-  store_url_ = line.substr(blank + 1);
+FakeHub::FakeHub(const fs::path& state, const std::string& certified) {
+  std::vector<std::string> words = {QK_PYTHON, "-B", QK_SOURCE_DIR "/tests/hub/fake_hub", "--state",
+                                    state.string()};
+  if (!certified.empty()) {
+    fs::create_directories(state);
+    certificate_ = state / "certificate.pem";
+    write_certificate(certificate_, certified);
+    words.insert(words.end(), {"--tls", certificate_.string()});
+  }
+  const Pipe in = make_pipe(), out = make_pipe();
+  process_ = start_child(std::move(words), {.in = in.read, .out = out.write});
+  ::close(in.read);
+  ::close(out.write);
+  input_ = in.write;
+  const std::string line = read_line(out.read);
+  ::close(out.read);
+  std::istringstream addresses(line);
+  if (!(addresses >> url_ >> store_url_ >> proxy_url_))
+    throw std::runtime_error("the test server did not start");
 }
 
 FakeHub::~FakeHub() {
   ::close(input_);
-  ::kill(process_, SIGKILL);
-  ::waitpid(process_, nullptr, 0);
+  end_child(process_);
 }
 
 hub::Settings FakeHub::settings(const fs::path& cache) const {
@@ -78,6 +60,8 @@ std::string FakeHub::ask(const std::string& method, const std::string& path,
                          const std::string& body) const {
   hub::Settings settings;
   settings.endpoint = url_;
+  settings.certificates = certificate_;
+  settings.idle_timeout = std::chrono::minutes(1);
   const hub::HttpResponse response = hub::Client(settings).send(
       {.method = method, .url = url_ + path, .body = body}, {.retry = false});
   if (!response.ok()) throw std::runtime_error("the test server refuses " + path + " " + body);
@@ -114,6 +98,12 @@ void FakeHub::fault(const std::string& match, const std::string& kind, const Jso
   if (!more.is_null()) command.update(more);
   control(command);
 }
+
+void FakeHub::hold(const std::string& match, const Json& more) const { fault(match, "hold", more); }
+
+void FakeHub::wait_until_held() const { ask("GET", "/-/held"); }
+
+void FakeHub::release() const { control({{"do", "release"}}); }
 
 std::vector<Json> FakeHub::log() const { return Json::parse(ask("GET", "/-/log")); }
 

@@ -19,13 +19,18 @@ using Files = std::map<std::string, std::string>;  ///< path in the repository -
 
 class FakeHub {
  public:
-  explicit FakeHub(const std::filesystem::path& state);
+  /// certified: as "IP:127.0.0.1,IP:127.0.0.2" the names for which the Hub and its store have a
+  /// certificate, and speak HTTPS; empty: HTTP.
+  explicit FakeHub(const std::filesystem::path& state, const std::string& certified = {});
   FakeHub(const FakeHub&) = delete;
   FakeHub& operator=(const FakeHub&) = delete;
   ~FakeHub();
 
   const std::string& url() const { return url_; }
   const std::string& store_url() const { return store_url_; }
+  const std::string& proxy_url() const { return proxy_url_; }
+  /// The file with the certificate; empty: none.
+  const std::filesystem::path& certificate() const { return certificate_; }
 
   /// Of a client with the writing token and waits of milliseconds.
   hub::Settings settings(const std::filesystem::path& cache) const;
@@ -39,6 +44,12 @@ class FakeHub {
   /// The first requests that fit "METHOD /path?query" fail with the status.
   void fail(const std::string& match, int status, int times = 1, const Json& more = {}) const;
   void fault(const std::string& match, const std::string& kind, const Json& more = {}) const;
+
+  /// A request that fits waits until it is released: before it takes effect (it is dropped then),
+  /// or with {"after", true} before it is answered.
+  void hold(const std::string& match, const Json& more = {}) const;
+  void wait_until_held() const;
+  void release() const;
 
   /// All requests so far: server, method, path, query, authorization, range, port.
   std::vector<Json> log() const;
@@ -57,7 +68,8 @@ class FakeHub {
 
   pid_t process_ = -1;
   int input_ = -1;
-  std::string url_, store_url_;
+  std::filesystem::path certificate_;
+  std::string url_, store_url_, proxy_url_;
 };
 
 /// What `call` throws as HubError; empty: nothing.

@@ -5,6 +5,7 @@
 
 #include "base/files.h"
 #include "hub/branch_index.h"
+#include "hub/pull.h"
 #include "tests/base/temporary_folder.h"
 #include "tests/hub/fake_hub.h"
 
@@ -186,22 +187,55 @@ TEST_F(HubPush, ReadmeOfSomebodyElseStays) {
             "# mine");
 }
 
-TEST_F(HubPush, PullBringsTheBranchBack) {
+TEST_F(HubPush, FilesOfABranchComeBack) {
   push();
   Client client(settings());
   TransferProgress progress;
-  const fs::path copy = folder_.path() / "copy";
-  const PushTarget target{.repo_id = "org/d", .branch = "run"};
-  EXPECT_EQ(pull_folder(client, target, copy, "run.json", progress), hub_.head(kKey, "run"));
-  EXPECT_EQ(sha256_of_file(copy / "l01h00q/data.parquet"),
-            sha256_of_file(data() / "l01h00q/data.parquet"));
-  EXPECT_FALSE(fs::exists(copy / ".gitattributes"));
-  fs::remove(copy / "run.json");
-  pull_folder(client, target, copy, "run.json", progress);
-  EXPECT_TRUE(fs::exists(copy / "run.json"));
-  folder_.write("copy/README.md", "changed");
-  EXPECT_THAT(hub_error([&] { pull_folder(client, target, copy, "run.json", progress); }),
-              HasSubstr("something else"));
+  const BranchContent branch = list_branch(client, "org/d", "run");
+  EXPECT_EQ(branch.commit, hub_.head(kKey, "run"));
+  EXPECT_EQ(branch.find(".gitattributes"), nullptr);
+  const std::vector<std::string> paths = {"README.md", "empty.txt", "l01h00q/data.parquet"};
+  const Target copy{.file = folder_.path() / "copy", .elsewhere = "go elsewhere"};
+  fetch_branch_files(client, branch, paths, copy, progress);
+  for (const std::string& path : paths)
+    EXPECT_EQ(read_file(copy.file / path), read_file(data() / path)) << path;
+  folder_.write("copy/README.md", "other.");
+  EXPECT_FALSE(holds(copy.file / "README.md", *branch.find("README.md")));
+  hub_.control({{"do", "clear"}});
+  fetch_branch_files(client, branch, paths, copy, progress);
+  EXPECT_EQ(hub_.count("HEAD /datasets/"), 1) << "what is right stays";
+  EXPECT_EQ(read_file(copy.file / "README.md"), "# card");
+}
+
+TEST_F(HubPush, ManyFilesReachMainToo) {
+  for (int i = 0; i < 70; ++i)
+    folder_.write("data/x" + std::to_string(i) + "/data.parquet", std::to_string(i));
+  hub_.control({{"do", "settings"}, {"max_commit_lines", 30}});
+  Client client(settings());
+  TransferProgress progress;
+  push_folder(client, {.repo_id = "org/d"}, data(), {}, progress);
+  EXPECT_EQ(hub_.tree(kKey, "main").size(), 76u + 1);
+  EXPECT_EQ(hub_.repo(kKey)["branches"].size(), 1u);
+}
+
+TEST_F(HubPush, BranchThatMayNotBeMovedGetsOneLargeCommit) {
+  for (int i = 0; i < 30; ++i)
+    folder_.write("data/x" + std::to_string(i) + "/data.parquet", std::to_string(i));
+  hub_.fail("POST /api/datasets/org/d/branch/main", 403, 100);
+  Client client(settings());
+  TransferProgress progress;
+  const PushTarget target{.repo_id = "org/d", .lines_per_commit = 20};
+  push_folder(client, target, data(), {}, progress);
+  EXPECT_EQ(hub_.tree(kKey, "main").size(), 36u + 1);
+  EXPECT_EQ(hub_.count("/commit/main"), 1);
+
+  fs::remove_all(data() / "x0");
+  for (int i = 30; i < 60; ++i)
+    folder_.write("data/x" + std::to_string(i) + "/data.parquet", std::to_string(i));
+  hub_.control({{"do", "settings"}, {"max_commit_lines", 22}});
+  EXPECT_THAT(hub_error([&] { push_folder(client, target, data(), {}, progress); }),
+              AllOf(HasSubstr("too many for one commit"), HasSubstr("output.hf_branch")));
+  EXPECT_EQ(hub_.tree(kKey, "main").size(), 36u + 1) << "the branch is as it was";
 }
 
 TEST(HubBranchIndex, KeepsOtherLinesAndDropsThoseOfGoneBranches) {

@@ -89,6 +89,25 @@ TEST(HubSettings, OfflineAndEndpointAreReadAsPythonReadsThem) {
                HubError);
 }
 
+TEST(HubSettings, ProxiesAndCertificatesAreThoseOfOtherPrograms) {
+  const auto of = [](std::map<std::string, std::string> values) {
+    values["HOME"] = "/h";
+    return read_settings(given(values));
+  };
+  EXPECT_EQ(of({}).https_proxy, "");
+  EXPECT_EQ(of({{"ALL_PROXY", "http://a"}}).http_proxy, "http://a");
+  const Settings settings = of({{"HTTPS_PROXY", "http://s"},
+                                {"https_proxy", "http://lower"},
+                                {"HTTP_PROXY", "http://p"},
+                                {"ALL_PROXY", "http://a"},
+                                {"NO_PROXY", "x,y"}});
+  EXPECT_EQ(settings.https_proxy, "http://lower");
+  EXPECT_EQ(settings.http_proxy, "http://p");
+  EXPECT_EQ(settings.no_proxy, "x,y");
+  EXPECT_EQ(of({{"CURL_CA_BUNDLE", "/c"}, {"REQUESTS_CA_BUNDLE", "/r"}}).certificates, "/r");
+  EXPECT_EQ(of({{"SSL_CERT_FILE", "/s"}, {"REQUESTS_CA_BUNDLE", "/r"}}).certificates, "/s");
+}
+
 TEST(HubUrl, EscapesSlashesOfRevisionsAndKeepsThoseOfPaths) {
   EXPECT_EQ(escape("refs/pr/1"), "refs%2Fpr%2F1");
   EXPECT_EQ(escape_path("a b/ä?.json"), "a%20b/%C3%A4%3F.json");

@@ -1,21 +1,28 @@
 #!/usr/bin/env python3
 """Keeps the test server honest: the real clients create, upload, list, download and load against it.
 
-    check_hub.py
+    check_hub.py [--sniff-qk BINARY]
 
-Needs the packages huggingface_hub, datasets and pyarrow. Exits with an error at the first difference.
+With the binary, a capture of 1440 heads is pushed too, and loaded from its branch. Needs the packages huggingface_hub, datasets and pyarrow. Exits with an error at the first difference.
 """
 
+import argparse
 import contextlib
+import json
 import os
 import pathlib
+import random
+import shutil
+import struct
 import subprocess
 import sys
 import tempfile
 import time
 
 FAKE_HUB = pathlib.Path(__file__).parent.parent / "hub" / "fake_hub"
+TOKENIZER = FAKE_HUB.parent.parent / "data" / "golden" / "llama" / "model"
 CONFIGS = 1152
+LAYERS, QUERY_HEADS, KEY_HEADS, HEAD_DIM, HIDDEN, VOCABULARY = 36, 32, 8, 4, 16, 320
 
 
 @contextlib.contextmanager
@@ -93,7 +100,83 @@ def check_datasets(folder: pathlib.Path) -> None:
     print(f"datasets {datasets.__version__}: one of {CONFIGS} configs in {seconds:.2f} s, card of {size / 1e3:.0f} kB")
 
 
+def tensor_shapes() -> dict[str, list[int]]:
+    shapes = {"model.embed_tokens.weight": [VOCABULARY, HIDDEN], "lm_head.weight": [VOCABULARY, HIDDEN],
+              "model.norm.weight": [HIDDEN]}
+    for layer in range(LAYERS):
+        start = f"model.layers.{layer}."
+        for norm in ("input_layernorm", "post_attention_layernorm"):
+            shapes[f"{start}{norm}.weight"] = [HIDDEN]
+        for name, heads in (("q", QUERY_HEADS), ("k", KEY_HEADS), ("v", KEY_HEADS)):
+            shapes[f"{start}self_attn.{name}_proj.weight"] = [heads * HEAD_DIM, HIDDEN]
+        shapes[f"{start}self_attn.o_proj.weight"] = [HIDDEN, QUERY_HEADS * HEAD_DIM]
+        for name in ("gate", "up", "down"):
+            shapes[f"{start}mlp.{name}_proj.weight"] = [HIDDEN, HIDDEN]
+    return shapes
+
+
+def make_wide_model(folder: pathlib.Path) -> None:
+    """A Llama of random numbers with as many heads as a large one, each of them tiny."""
+    folder.mkdir()
+    generator, header, content = random.Random(1), {}, b""
+    for name, shape in tensor_shapes().items():
+        count = shape[0] * (shape[1] if len(shape) > 1 else 1)
+        numbers = struct.pack(f"<{count}f", *(generator.gauss(0, 0.1) for _ in range(count)))
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [len(content), len(content) + len(numbers)]}
+        content += numbers
+    text = json.dumps(header).encode()
+    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + content)
+    config = json.loads((TOKENIZER / "config.json").read_text())
+    config |= {"head_dim": HEAD_DIM, "hidden_size": HIDDEN, "intermediate_size": HIDDEN, "num_hidden_layers": LAYERS,
+               "num_attention_heads": QUERY_HEADS, "num_key_value_heads": KEY_HEADS, "vocab_size": VOCABULARY}
+    (folder / "config.json").write_text(json.dumps(config))
+    for file in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(TOKENIZER / file, folder)
+
+
+def push_capture(binary: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
+    """Captures every head of the wide model, and pushes it to branch run-1 of org/captures; data_root."""
+    folder.mkdir()
+    make_wide_model(folder / "model")
+    (folder / "texts.jsonl").write_text('{"text": "In the beginning was the Word"}\n{"text": "and the Word was with God"}\n')
+    settings = {"dataset": {"path": "texts.jsonl"}, "model": {"name": "model", "dtype": "float32", "device_map": "cpu"},
+                "capture": {"sampler": {"type": "all"}},
+                "output": {"data_root": "data", "hf_repo_id": "org/captures", "hf_branch": "run-1"}}
+    (folder / "run.json").write_text(json.dumps(settings))  # JSON is YAML
+    subprocess.run([binary, "--config", "run.json", "--no-push", "--quiet"], cwd=folder, check=True)
+    started = time.monotonic()
+    subprocess.run([binary, "push", "--config", "run.json"], cwd=folder, check=True)
+    print(f"sniff-qk push: {len(list((folder / 'data').rglob('*.parquet')))} files in {time.monotonic() - started:.1f} s")
+    return folder / "data"
+
+
+def check_capture(binary: pathlib.Path, folder: pathlib.Path) -> None:
+    """What sniff-qk pushed is what `datasets` loads."""
+    import datasets
+    import huggingface_hub
+    import pyarrow.parquet
+
+    data = push_capture(binary, folder)
+    listed = huggingface_hub.HfApi().list_repo_files("org/captures", repo_type="dataset", revision="run-1")
+    assert sorted(listed) == sorted([".gitattributes", *(str(p.relative_to(data)) for p in data.rglob("*") if p.is_file())])
+    started = time.monotonic()
+    for config, streaming in (("l00h00q", False), (f"l{LAYERS - 1}h07k", True)):
+        rows = datasets.load_dataset("org/captures", config, split="train", revision="run-1", streaming=streaming)
+        local = pyarrow.parquet.read_table(data / config / "data.parquet").to_pylist()
+        assert local and [dict(row) for row in rows] == local, config
+        if not streaming:
+            seconds = time.monotonic() - started
+    configs = datasets.get_dataset_config_names("org/captures", revision="run-1")
+    assert len(configs) == LAYERS * (QUERY_HEADS + KEY_HEADS), len(configs)
+    size = (data / "README.md").stat().st_size
+    print(f"datasets {datasets.__version__}: one of {len(configs)} heads pushed by sniff-qk in {seconds:.2f} s, "
+          f"card of {size / 1e3:.0f} kB")
+
+
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--sniff-qk", type=lambda name: pathlib.Path(name).absolute(), metavar="BINARY")
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, fake_hub(pathlib.Path(name, "hub")) as url:
         os.environ.update({
             "HF_ENDPOINT": url, "HF_TOKEN": "hf_write", "HF_HOME": f"{name}/home", "HF_HUB_DISABLE_XET": "1",
@@ -107,6 +190,8 @@ def main() -> None:
         commit = check_upload(huggingface_hub.HfApi(), folder)
         check_download(folder, commit)
         check_datasets(folder)
+        if arguments.sniff_qk:
+            check_capture(arguments.sniff_qk, pathlib.Path(name, "captured"))
         print(f"huggingface_hub {huggingface_hub.__version__}: created, uploaded, listed, downloaded")
 
 

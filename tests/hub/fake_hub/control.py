@@ -3,16 +3,19 @@
     {"do": "add", "repo": "models/org/name", "branch": "main", "files": {path: text}, "copies": {path: local file}}
     {"do": "set", "repo": ..., "private"|"gated"|"disabled"|"readers": value}
     {"do": "settings", "page_size"|"chunk_bytes"|"lfs_from_bytes"|"max_commit_lines"|"slow_ms": value}
-    {"do": "fault", "match": part of "METHOD /path?query", "kind": drop|cut|ignore_range|stall|status, "times": 1, "skip": 0, ...}
-    {"do": "clear"}     forgets the log and the faults
+    {"do": "fault", "match": part of "METHOD /path?query", "kind": drop|cut|ignore_range|stall|hold|status, "times": 1, "skip": 0, ...}
+    {"do": "release"}   requests that are held go on: those held before they took effect are dropped, the others answered
+    {"do": "clear"}     forgets the log and the faults, and releases
+    {"do": "reset"}     the same, and forgets repositories and large files
 
+GET /-/held answers once a request is held.
 GET /-/log gives the requests so far, GET /-/repo?key=models/org/name a repository with all commits.
 """
 
 import pathlib
 
 FAULT = {"kind": "status", "times": 1, "skip": 0, "bytes": 0, "seconds": 0, "status": 500, "body": "", "headers": {},
-         "server": ""}
+         "server": "", "after": False}
 
 
 def add(world, command: dict) -> None:
@@ -37,8 +40,13 @@ def run(world, command: dict) -> None:
             world.settings |= {key: value for key, value in command.items() if key != "do"}
         case "fault":
             world.faults.append({**FAULT, **command})
-        case "clear":
+        case "release":
+            world.release()
+        case "clear" | "reset":
             world.requests.clear()
             world.faults.clear()
+            world.release()
+            if command["do"] == "reset":
+                world.forget()
         case other:
             raise ValueError(other)

@@ -49,6 +49,9 @@ class Handler(writes.Writes, server.Handler):
         raise Refused(404, "Sorry, we can't find the page you are looking for.")
 
     def control(self) -> None:
+        if self.raw_path == "/-/held":
+            self.world.held.wait()
+            return self.answer(200)
         with self.world.lock:
             if self.raw_path == "/-/log":
                 return self.answer_json(self.world.requests)

@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import ssl
 import time
 import urllib.parse
 
@@ -32,6 +33,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.query = dict(urllib.parse.parse_qsl(self.query_text))
         self.body = self.read_body()
         self.cut_after = None
+        self.holds_answer = False
         if not self.raw_path.startswith("/-/"):
             self.world.requests.append({
                 "server": self.place, "method": self.command, "path": self.raw_path, "query": self.query_text,
@@ -45,6 +47,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.route()
         except Refused as refused:
             self.refuse(refused)
+        if self.holds_answer:
+            self.world.hold()
 
     do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = handle_request
 
@@ -120,6 +124,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif kind == "cut":
             self.cut_after = fault["bytes"]
             return False
+        elif kind == "hold" and fault["after"]:
+            self.holds_answer = True  # it is small enough to lie in wfile's buffer until then
+            return False
+        elif kind == "hold":
+            self.world.hold()
+            self.close_connection = True
         elif kind == "ignore_range":
             self.ignore_range = True
             return False
@@ -139,8 +149,10 @@ class Server(http.server.ThreadingHTTPServer):
         pass  # a client that went away, or a fault that closed the connection
 
 
-def serve(handler, world, host: str) -> tuple[Server, str]:
+def serve(handler, world, host: str, tls: ssl.SSLContext | None = None) -> tuple[Server, str]:
     """The server, not yet running, and its address."""
     server = Server((host, 0), handler)
     server.world = world
-    return server, f"http://{host}:{server.server_port}"
+    if tls:  # the handshake belongs to the connection's thread
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    return server, f"http{'s' if tls else ''}://{host}:{server.server_port}"

@@ -33,6 +33,8 @@ class World:
         self.url = self.store_url = ""
         self.requests: list[dict] = []
         self.faults: list[dict] = []
+        self.held = threading.Event()
+        self.releases: list[threading.Event] = []
         self.settings = {"page_size": 1000, "chunk_bytes": 1 << 20, "lfs_from_bytes": 10 << 20, "max_commit_lines": 25000,
                          "slow_ms": 0}
         saved = folder / "state.json"
@@ -40,6 +42,25 @@ class World:
 
     def save(self) -> None:
         (self.folder / "state.json").write_text(json.dumps(self.repos))
+
+    # requests that wait
+
+    def hold(self) -> None:
+        """Returns when a test releases the request. Don't hold the lock."""
+        release = threading.Event()
+        self.releases.append(release)
+        self.held.set()
+        release.wait()
+
+    def release(self) -> None:
+        self.held.clear()
+        while self.releases:
+            self.releases.pop().set()
+
+    def forget(self) -> None:
+        self.repos.clear()
+        for blob in self.blobs.iterdir():
+            blob.unlink()
 
     # contents
 

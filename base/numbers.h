@@ -2,10 +2,17 @@
 /// Numbers as people write them.
 #include <fmt/format.h>
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
 namespace qk {
+
+/// 12,345,678; of what is not negative
+std::string grouped(int64_t value);
+
+/// 512 B, 1.5 MB, 3.2 GB (decimal)
+std::string readable_bytes(double bytes);
 
 /// "0-5, 7" of ascending whole numbers.
 template <typename Number>
