@@ -127,7 +127,7 @@ TEST_F(HubDownloadRun, CertificatesAndProxiesOfTheEnvironmentAreUsed) {
 
 TEST_F(HubDownloadRun, FullDiskIsSaidAndGoneOnFromLater) {
   const Outcome outcome = [&] {
-    ::setenv("QK_FAULT", "full 200000", 1);
+    ::setenv("QK_FAULT", "fail ENOSPC 200000", 1);
     Program program(download_, folder_.path(), Stderr::Pipe, QK_FAULTS_BINARY);
     ::unsetenv("QK_FAULT");
     return program.wait();
