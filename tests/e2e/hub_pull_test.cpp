@@ -2,6 +2,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "base/files.h"
 #include "tests/e2e/hub_run.h"
@@ -98,6 +99,18 @@ TEST_F(HubPull, CutOffItMakesRoomForACaptureThatReplaces) {
   run_well(with_flag(tiny(), "--replace"));
   EXPECT_EQ(captured_files(path("data/tiny")).size(), pushed_.size() - 2);
   EXPECT_FALSE(fs::exists(path("data/tiny/.sniff")));
+}
+
+TEST_F(HubPull, FullDiskIsSaidAndGoneOnFromLater) {
+  lose_data_root();
+  ::setenv("QK_FAULT", "fail ENOSPC 20000", 1);
+  Program program(command("pull", pushing()), folder_.path(), Stderr::Pipe, QK_FAULTS_BINARY);
+  ::unsetenv("QK_FAULT");
+  const Outcome full = program.wait();
+  EXPECT_EQ(full.exit_code, 5);
+  EXPECT_THAT(full.err, AllOf(HasSubstr("no disk space left"), HasSubstr("output.data_root")));
+  pull();
+  expect_pulled();
 }
 
 TEST_F(HubPull, OtherCapturesAndForeignFilesStay) {

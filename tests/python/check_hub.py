@@ -3,11 +3,13 @@
 
     check_hub.py [--sniff-qk BINARY]
 
-With the binary, a capture of 1440 heads is pushed too, and loaded from its branch. Needs the packages huggingface_hub, datasets and pyarrow. Exits with an error at the first difference.
+With the binary, a capture of 1440 heads is pushed too, and loaded from its branch; a model goes into the shared cache.
+Needs the packages huggingface_hub, datasets and pyarrow. Exits with an error at the first difference.
 """
 
 import argparse
 import contextlib
+import hashlib
 import json
 import os
 import pathlib
@@ -173,6 +175,29 @@ def check_capture(binary: pathlib.Path, folder: pathlib.Path) -> None:
           f"card of {size / 1e3:.0f} kB")
 
 
+def check_cache(binary: pathlib.Path, model: pathlib.Path) -> None:
+    """One cache for both: Python finds what sniff-qk fetched, and sniff-qk waits for Python's lock."""
+    import huggingface_hub
+
+    huggingface_hub.HfApi().create_repo("org/wide")
+    huggingface_hub.HfApi().upload_folder(repo_id="org/wide", folder_path=model)
+    weights = hashlib.sha256((model / "model.safetensors").read_bytes()).hexdigest()
+    lock = pathlib.Path(huggingface_hub.constants.HF_HUB_CACHE, ".locks", "models--org--wide", f"{weights}.lock")
+    lock.parent.mkdir(parents=True)
+    with huggingface_hub.utils.WeakFileLock(lock):
+        download = subprocess.Popen([binary, "download", "org/wide"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert "waiting for another process" in download.stderr.readline()
+    folder = download.communicate()[0].strip()
+    assert download.returncode == 0
+    found = huggingface_hub.snapshot_download("org/wide", local_files_only=True)
+    assert found == folder, (found, folder)
+    for file in model.iterdir():
+        assert pathlib.Path(huggingface_hub.try_to_load_from_cache("org/wide", file.name)).read_bytes() == file.read_bytes()
+    scanned = huggingface_hub.scan_cache_dir()
+    assert not [warning for warning in scanned.warnings if "models--org--wide" in str(warning)], scanned.warnings
+    assert "org/wide" in {repo.repo_id for repo in scanned.repos}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--sniff-qk", type=lambda name: pathlib.Path(name).absolute(), metavar="BINARY")
@@ -192,6 +217,7 @@ def main() -> None:
         check_datasets(folder)
         if arguments.sniff_qk:
             check_capture(arguments.sniff_qk, pathlib.Path(name, "captured"))
+            check_cache(arguments.sniff_qk, pathlib.Path(name, "captured", "model"))
         print(f"huggingface_hub {huggingface_hub.__version__}: created, uploaded, listed, downloaded")
 
 
