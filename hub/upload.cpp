@@ -85,7 +85,8 @@ class Batch {
   void run(const std::vector<const LocalFile*>& files) {
     ask(files);
     run_parallel(parts_.size(), client_.settings().parallel, [&](size_t i) { put(parts_[i]); });
-    for (Upload& upload : uploads_) finish(upload);
+    run_parallel(uploads_.size(), client_.settings().parallel,
+                 [&](size_t i) { finish(uploads_[i]); });
   }
 
  private:
