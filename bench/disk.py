@@ -6,7 +6,7 @@ usage: bench/disk.py --binary build/release/bench/qk_bench_disk [--folder DIR] [
 Each round runs dd and the writer one after the other; ratios are of the same round, the table has their medians.
 
   spool / dd         captured bytes in a second until they are durable, against dd's
-  final / encoding   captured bytes in a second of the final pass, against byte-stream-split + zstd alone on as many cores
+  final / encoding   captured bytes in a second of the final pass, against byte-stream-split + zstd alone on as many threads
   final / disk       bytes that the final pass reads and writes in a second, against dd's
 """
 
@@ -61,13 +61,13 @@ def measure(arguments: argparse.Namespace) -> dict:
     captured = writer["captured_bytes"]
     spool = captured / writer["spool_seconds"]
     final = captured / writer["final_seconds"]
-    encoding = writer["encoding_bytes_per_second_and_core"] * arguments.threads
+    encoding = writer["encoding_bytes_per_second"]
     moved = (captured + writer["file_bytes"]) / writer["final_seconds"]
     return {
         "dd_mib_s": dd / MIB,
         "spool_mib_s": spool / MIB,
         "final_mib_s": final / MIB,
-        "encoding_mib_s_per_core": encoding / arguments.threads / MIB,
+        "encoding_mib_s": encoding / MIB,
         "spool_to_dd": spool / dd,
         "final_to_encoding": final / encoding,
         "final_to_disk": moved / dd,
