@@ -29,7 +29,8 @@ struct Arguments {
   std::string folder, device = "cuda:0";
   int64_t tokens = 4096, documents = 16, bucket = 256, tile = 0;
   double seconds = 3;
-  bool pass_only = false;
+  bool pass_only = false, stream = false;
+  int64_t layers = 0;
 };
 
 class NoTap : public models::AttentionTap {
@@ -175,7 +176,10 @@ sniffer::CaptureConfig production(const Arguments& arguments) {
 void run(const Arguments& arguments) {
   const c10::InferenceMode inference;
   const at::Device device(arguments.device);
-  const auto model = models::describe_model(arguments.folder, nullptr);
+  auto model = models::describe_model(arguments.folder, nullptr);
+  const auto stored_layers = static_cast<int64_t>(model.spec.layers.size());
+  for (int64_t i = stored_layers; i < arguments.layers; ++i)
+    model.spec.layers.push_back(model.spec.layers[static_cast<size_t>(i % stored_layers)]);
   const models::DecoderSpec spec = model.spec;
   sniffer::CaptureConfig capture = production(arguments);
   const auto plan = plan_capture(capture, spec, at::kBFloat16);
@@ -184,7 +188,9 @@ void run(const Arguments& arguments) {
       {.precision = at::kBFloat16,
        .device = device,
        .wanted = plan.wanted,
-       .tile_rows = arguments.tile > 0 ? std::optional(arguments.tile) : std::nullopt});
+       .streamed = arguments.stream,
+       .tile_rows = arguments.tile > 0 ? std::optional(arguments.tile) : std::nullopt,
+       .stored_layers = stored_layers});
   const auto tokens = random_tokens(arguments, spec.vocab);
   const int64_t count = tokens.offsets.back();
 
@@ -253,6 +259,8 @@ int main(int argc, char** argv) {
   app.add_option("--bucket", arguments.bucket);
   app.add_option("--tile", arguments.tile);
   app.add_option("--seconds", arguments.seconds);
+  app.add_flag("--stream", arguments.stream, "Weights go through the device layer by layer");
+  app.add_option("--layers", arguments.layers, "More than the checkpoint has: its layers repeat");
   app.add_flag("--pass-only", arguments.pass_only, "One pass and nothing else, for a profiler");
   CLI11_PARSE(app, argc, argv);
   qk::run(arguments);

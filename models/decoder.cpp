@@ -29,19 +29,6 @@ namespace {
 /// Small models need wide tiles to fill a GPU; those of large ones would only take memory.
 int64_t largest_tile(const DecoderSpec& spec) { return spec.hidden <= 2048 ? 32768 : 8192; }
 
-/// The products of a middle layer and of the last one, which has fewer.
-std::vector<Tensor> distinct_products(const DecoderWeights& weights) {
-  constexpr Role kProducts[] = {Role::QkvProj, Role::QProj,      Role::KProj,
-                                Role::VProj,   Role::OProj,      Role::GateProj,
-                                Role::UpProj,  Role::GateUpProj, Role::DownProj};
-  std::vector<Tensor> products;
-  for (const LayerTensors* layer : {&weights.layers.front(), &weights.layers.back()}) {
-    for (const Role role : kProducts)
-      if ((*layer)[role].defined()) products.push_back((*layer)[role]);
-  }
-  return products;
-}
-
 std::vector<size_t> attention_layers(const DecoderSpec& spec, size_t count) {
   std::vector<size_t> layers;
   for (size_t i = 0; i < count; ++i)
@@ -78,26 +65,31 @@ class Decoder::Pass {
   }
 
   void run() {
-    const std::vector<size_t> layers = attention_layers(spec_, weights_.layers.size());
+    const std::vector<size_t> layers = attention_layers(spec_, weights_.layer_count);
+    weights_.layers->begin_pass();
+    const LayerTensors* w = &weights_.layers->use(layers[0]);
     for_each_tile(tiles_, options_.device, [&](const Tile& tile) {
-      project(layers[0], norm(embed(tile), weight(layers[0], Role::AttentionNorm)), tile);
+      project(layers[0], *w, norm(embed(tile), (*w)[Role::AttentionNorm]), tile);
     });
     for (size_t n = 0; n < layers.size(); ++n) {
       const size_t i = layers[n];
       if (options_.before_rotary) show(i);
       const bool last = n + 1 == layers.size();
-      if (options_.before_rotary && !last) rotate(i);
+      if (options_.before_rotary && !last) rotate(i, *w);
       if (!options_.before_rotary) show(i);
-      if (last) return;
+      if (last) break;
       attended_ =
           kernels::causal_attention(heads(q_.product), heads(k_.product), heads(v_),
                                     inputs_.documents, {spec_.score_scale, spec_.layers[i].window});
+      const LayerTensors& next = weights_.layers->use(layers[n + 1]);
       for_each_tile(tiles_, options_.device, [&](const Tile& tile) {
-        const size_t next = layers[n + 1];
-        project(next, finish(i, next, tile), tile);
+        project(layers[n + 1], next, finish(*w, next[Role::AttentionNorm], tile), tile);
       });
       attended_.reset();
+      weights_.layers->release(i);
+      w = &next;
     }
+    weights_.layers->release(layers.back());
   }
 
  private:
@@ -115,8 +107,6 @@ class Decoder::Pass {
     return kernels::attention_rows(tokens.offsets, options_.device);
   }
 
-  const Tensor& weight(size_t layer, Role role) const { return weights_.layers[layer][role]; }
-
   Tensor embed(const Tile& tile) {
     Tensor rows = at::embedding(weights_.embedding, part(inputs_.ids, tile)).to(precision_.weights);
     if (spec_.embedding_scale) rows = rows * inputs_.embedding_scale;
@@ -126,8 +116,7 @@ class Decoder::Pass {
 
   /// Queries, keys and values from the normed residual h, ready for attention (or for a tap before
   /// the rotary embedding); in the last layer only what is wanted of it.
-  void project(size_t i, const Tensor& normed, const Tile& tile) {
-    const LayerTensors& w = weights_.layers[i];
+  void project(size_t i, const LayerTensors& w, const Tensor& normed, const Tile& tile) {
     const Tensor h = normed.to(precision_.products);
     const auto product = [&](const Tensor& out, Role weight, Role bias) {
       if (w[weight].defined()) kernels::linear_out(part(out, tile), h, w[weight], w[bias]);
@@ -136,18 +125,17 @@ class Decoder::Pass {
     product(q_.product, Role::QProj, Role::QBias);
     product(k_.product, Role::KProj, Role::KBias);
     product(v_, Role::VProj, Role::VBias);
-    prepare_heads(i, tile, /*norms=*/true, /*rotation=*/!options_.before_rotary);
+    prepare_heads(i, w, tile, /*norms=*/true, /*rotation=*/!options_.before_rotary);
   }
 
-  void rotate(size_t i) {
+  void rotate(size_t i, const LayerTensors& w) {
     for_each_tile(tiles_, options_.device, [&](const Tile& tile) {
-      prepare_heads(i, tile, /*norms=*/false, /*rotation=*/true);
+      prepare_heads(i, w, tile, /*norms=*/false, /*rotation=*/true);
     });
   }
 
   /// Everything that happens to queries and keys between projection and attention.
-  void prepare_heads(size_t i, const Tile& tile, bool norms, bool rotation) {
-    const LayerTensors& w = weights_.layers[i];
+  void prepare_heads(size_t i, const LayerTensors& w, const Tile& tile, bool norms, bool rotation) {
     const bool joined = w[Role::QkvProj].defined();
     kernels::HeadSteps steps{
         .norm_eps = spec_.norm_eps, .norm = spec_.norm, .layout = spec_.rotary_layout};
@@ -184,14 +172,12 @@ class Decoder::Pass {
   }
 
   /// Output projection and MLP, both added to the residual. Returns the next layer's input.
-  Tensor finish(size_t i, size_t next, const Tile& tile) {
-    const LayerTensors& w = weights_.layers[i];
+  Tensor finish(const LayerTensors& w, const Tensor& next_norm, const Tile& tile) {
     const Tensor residual = part(residual_, tile);
     const Tensor h =
         add_and_norm(residual, linear(part(attended_, tile), w[Role::OProj], w[Role::OBias]),
                      w[Role::AttentionOutputNorm], w[Role::MlpNorm]);
-    return add_and_norm(residual, mlp(h, w), w[Role::MlpOutputNorm],
-                        weight(next, Role::AttentionNorm));
+    return add_and_norm(residual, mlp(h, w), w[Role::MlpOutputNorm], next_norm);
   }
 
   Tensor mlp(const Tensor& normed, const LayerTensors& w) const {
@@ -250,13 +236,14 @@ class Decoder::Pass {
 Decoder Decoder::load(const std::filesystem::path& folder, ModelDescription model,
                       DecoderOptions options) {
   const c10::InferenceMode inference;
-  DecoderWeights weights =
-      load_weights(folder, model, options.wanted, options.precision, options.device);
+  DecoderWeights weights = load_weights(folder, model, options);
   RopeTables ropes(model.spec.ropes, options.precision.weights, options.device);
   std::vector<int64_t> tile_sizes;
   if (!options.device.is_cpu()) {
-    tile_sizes = equal_tile_sizes(distinct_products(weights),
-                                  options.tile_rows.value_or(largest_tile(model.spec)));
+    tile_sizes =
+        equal_tile_sizes(weights.product_shapes,
+                         at::TensorOptions(options.precision.products).device(options.device),
+                         options.tile_rows.value_or(largest_tile(model.spec)));
     log::debug("device: tiles of {} rows", fmt::join(tile_sizes, ", "));
   }
   return Decoder(
@@ -272,6 +259,7 @@ void Decoder::prefill(const PackedTokens& tokens, AttentionTap& tap) {
 
 const DecoderSpec& Decoder::spec() const { return state_->model.spec; }
 const Precision& Decoder::precision() const { return state_->options.precision; }
+bool Decoder::streams_weights() const { return state_->options.streamed; }
 
 PassMemory pass_memory(const DecoderSpec& spec, const Precision& precision) {
   const auto element = static_cast<int64_t>(c10::elementSize(precision.products));

@@ -6,11 +6,10 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include "models/attention_tap.h"
-#include "models/precision.h"
+#include "models/decoder_options.h"
 #include "models/registry.h"
 
 namespace qk::models {
@@ -20,15 +19,6 @@ struct PackedTokens {
   std::vector<int32_t> ids;  ///< all documents' tokens
   std::vector<int64_t> offsets = {
       0};  ///< documents + 1; document d is ids[offsets[d] .. offsets[d + 1])
-};
-
-struct DecoderOptions {
-  Precision precision = at::kFloat;
-  at::Device device = at::kCPU;
-  bool before_rotary = false;  ///< the tap gets the vectors right before the rotary embedding, else
-                               ///< those given to attention
-  std::vector<WantedLayer> wanted;        ///< one per layer of the model
-  std::optional<int64_t> tile_rows = {};  ///< of a GPU's products; nullopt: by the model's size
 };
 
 /// What a pass takes on a GPU beside the weights.
@@ -54,6 +44,7 @@ class Decoder {
 
   const DecoderSpec& spec() const;
   const Precision& precision() const;
+  bool streams_weights() const;
 
  private:
   class Pass;

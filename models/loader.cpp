@@ -87,36 +87,6 @@ void refuse_unexpected(const std::vector<std::string>& names, const std::string&
       count > 5 ? ", ..." : "");
 }
 
-at::ScalarType scalar_type(const TensorView& view) {
-  switch (view.dtype) {
-    case checkpoint::DType::F32:
-      return at::kFloat;
-    case checkpoint::DType::BF16:
-      return at::kBFloat16;
-    case checkpoint::DType::F16:
-      return at::kHalf;
-    case checkpoint::DType::F64:
-      return at::kDouble;
-    default:
-      throw CheckpointError(
-          "{}: {}: dtype {} is not supported for weights; use a float32, bfloat16 or float16 "
-          "checkpoint",
-          view.file.string(), view.name, checkpoint::name_of(view.dtype));
-  }
-}
-
-/// A view of the mapped bytes; a copy only where they are not aligned for their dtype.
-at::Tensor map_tensor(const TensorView& view) {
-  const at::ScalarType type = scalar_type(view);
-  auto* data = const_cast<std::byte*>(
-      view.data);  // the mapping is read-only, and so is every use of the tensor
-  if (reinterpret_cast<uintptr_t>(data) % at::elementSize(type) == 0)
-    return at::from_blob(data, view.shape, type);
-  at::Tensor copy = at::empty(view.shape, type);
-  std::memcpy(copy.data_ptr(), data, static_cast<size_t>(view.bytes));
-  return copy;
-}
-
 /// Norms are no products: autocast leaves their weights as they are.
 bool is_norm(Role role) {
   switch (role) {
@@ -132,14 +102,35 @@ bool is_norm(Role role) {
   }
 }
 
+/// Layers below the last wanted one run whole; in the last one only what leads to the wanted
+/// vectors is needed.
+bool needed(Role role, bool last, const WantedLayer& wanted) {
+  switch (role) {
+    case Role::AttentionNorm:
+      return true;
+    case Role::QProj:
+    case Role::QBias:
+    case Role::QNorm:
+      return !last || wanted.queries;
+    case Role::KProj:
+    case Role::KBias:
+    case Role::KNorm:
+      return !last || wanted.keys;
+    default:
+      return !last;
+  }
+}
+
 class Loader {
  public:
   Loader(const std::filesystem::path& folder, const ModelDescription& model,
-         const Precision& precision, at::Device device)
+         const DecoderOptions& options)
       : folder_(folder),
         model_(model),
-        precision_(precision),
-        device_(device),
+        precision_(options.precision),
+        device_(options.device),
+        stored_layers_(options.stored_layers.value_or(std::ssize(model.spec.layers))),
+        rows_(layer_tensors(*model.family, model.spec)),
         files_(Weights::open(folder)) {
     const std::vector<std::string> names = files_.names();
     prefix_ = find_prefix(names, folder);
@@ -153,12 +144,34 @@ class Loader {
         name = head;
     }
     const TensorView& view = checked(name, kEmbeddingRow);
-    return device_.is_cpu() ? map_tensor(view) : convert(view, precision_.weights);
+    const at::Tensor stored = map_tensor(view);
+    if (device_.is_cpu()) return stored;
+    at::Tensor embedding = stored.to(device_).to(precision_.weights);
+    checkpoint::drop_pages(view);
+    return embedding;
   }
 
-  at::Tensor layer_tensor(const TensorRow& row, int64_t layer) const {
-    const at::ScalarType type = is_norm(row.role) ? precision_.weights : precision_.products;
-    return convert(checked(prefix_ + layer_name(row.name, layer), row), type);
+  /// Of the last layer only what leads to the wanted vectors.
+  LayerLayout layout(size_t layer, bool last, const WantedLayer& wanted) const {
+    std::vector<LayerLayout::Source> sources;
+    for (const TensorRow& row : rows_) {
+      if (!needed(row.role, last, wanted)) continue;
+      const std::string name =
+          prefix_ + layer_name(row.name, static_cast<int64_t>(layer) % stored_layers_);
+      sources.push_back({.role = row.role,
+                         .view = checked(name, row),
+                         .type = is_norm(row.role) ? precision_.weights : precision_.products});
+    }
+    return {std::move(sources), /*joined=*/!device_.is_cpu()};
+  }
+
+  LayerTensors resident(const LayerLayout& layout) const {
+    if (device_.is_cpu()) return mapped(layout);
+    const at::Tensor memory =
+        at::empty({layout.bytes()}, at::TensorOptions(at::kByte).device(device_));
+    layout.fill(memory, precision_);
+    for (const LayerLayout::Source& source : layout.sources()) checkpoint::drop_pages(source.view);
+    return layout.tensors_in(memory);
   }
 
   Weights files() const { return files_; }
@@ -180,57 +193,36 @@ class Loader {
     return view;
   }
 
-  /// Rounded to the weights' type first, as upstream holds them.
-  at::Tensor convert(const TensorView& view, at::ScalarType type) const {
-    const at::Tensor mapped = map_tensor(view);
-    const bool same = mapped.scalar_type() == type && type == precision_.weights;
-    if (device_.is_cpu() && same) return mapped;
-    at::Tensor converted = mapped.to(device_).to(precision_.weights).to(type);
-    checkpoint::drop_pages(view);
-    return converted;
+  /// Views of the file where the type fits.
+  LayerTensors mapped(const LayerLayout& layout) const {
+    LayerTensors layer;
+    for (const auto& [role, view, type] : layout.sources()) {
+      layer[role] = map_tensor(view);
+      if (layer[role].scalar_type() == type && type == precision_.weights) continue;
+      layer[role] = converted(layer[role], precision_, type);
+      checkpoint::drop_pages(view);
+    }
+    return layer;
   }
 
   std::filesystem::path folder_;
   const ModelDescription& model_;
   Precision precision_;
   at::Device device_;
+  int64_t stored_layers_;
+  std::vector<TensorRow> rows_;
   Weights files_;
   std::string prefix_;
 };
 
-/// Layers below the last wanted one run whole; in the last one only what leads to the wanted
-/// vectors is needed.
-bool needed(Role role, bool last, const WantedLayer& wanted) {
-  switch (role) {
-    case Role::AttentionNorm:
-      return true;
-    case Role::QProj:
-    case Role::QBias:
-    case Role::QNorm:
-      return !last || wanted.queries;
-    case Role::KProj:
-    case Role::KBias:
-    case Role::KNorm:
-      return !last || wanted.keys;
-    default:
-      return !last;
+/// Of a layer in the middle and of the last one, which has fewer.
+std::vector<std::vector<int64_t>> product_shapes(const std::vector<LayerLayout>& layouts) {
+  std::set<std::vector<int64_t>> shapes;
+  for (const LayerLayout* layout : {&layouts.front(), &layouts.back()}) {
+    for (const std::vector<int64_t>& shape : layout->tensor_shapes())
+      if (shape.size() == 2) shapes.insert(shape);
   }
-}
-
-/// On a GPU, products of the same input are computed as one. The parts go.
-void join(LayerTensors& layer, Role joined, std::initializer_list<Role> parts) {
-  std::vector<at::Tensor> tensors;
-  for (const Role part : parts) tensors.push_back(layer[part]);
-  if (!std::ranges::all_of(tensors, [](const at::Tensor& x) { return x.defined(); })) return;
-  layer.tensors[static_cast<size_t>(joined)] = at::cat(tensors);
-  for (const Role part : parts) layer.tensors[static_cast<size_t>(part)].reset();
-}
-
-void join_products(LayerTensors& layer) {
-  join(layer, Role::QkvProj, {Role::QProj, Role::KProj, Role::VProj});
-  join(layer, Role::QkvBias, {Role::QBias, Role::KBias, Role::VBias});
-  if (!layer[Role::GateBias].defined())
-    join(layer, Role::GateUpProj, {Role::GateProj, Role::UpProj});
+  return {shapes.begin(), shapes.end()};
 }
 
 }  // namespace
@@ -265,24 +257,33 @@ bool NeededTensors::operator()(std::string_view name) const {
 }
 
 DecoderWeights load_weights(const std::filesystem::path& folder, const ModelDescription& model,
-                            const std::vector<WantedLayer>& wanted, const Precision& precision,
-                            at::Device device) {
-  const Loader loader(folder, model, precision, device);
-  size_t layers = wanted.size();
-  while (layers > 0 && !wanted[layers - 1].any()) --layers;
-  QK_ASSERT(layers > 0 && layers <= model.spec.layers.size());
-  DecoderWeights weights{.files = loader.files(), .embedding = loader.embedding(), .layers = {}};
-  weights.layers.resize(layers);
-  const std::vector<TensorRow> rows = layer_tensors(*model.family, model.spec);
-  for (size_t i = 0; i < layers; ++i) {
+                            const DecoderOptions& options) {
+  const Loader loader(folder, model, options);
+  const std::vector<WantedLayer>& wanted = options.wanted;
+  size_t count = wanted.size();
+  while (count > 0 && !wanted[count - 1].any()) --count;
+  QK_ASSERT(count > 0 && count <= model.spec.layers.size());
+
+  std::vector<size_t> numbers;
+  std::vector<LayerLayout> layouts;
+  for (size_t i = 0; i < count; ++i) {
     if (!model.spec.layers[i].attention) continue;
-    for (const TensorRow& row : rows) {
-      if (!needed(row.role, i + 1 == layers, wanted[i])) continue;
-      weights.layers[i].tensors[static_cast<size_t>(row.role)] =
-          loader.layer_tensor(row, static_cast<int64_t>(i));
-    }
-    if (!device.is_cpu()) join_products(weights.layers[i]);
+    numbers.push_back(i);
+    layouts.push_back(loader.layout(i, i + 1 == count, wanted[i]));
   }
+  DecoderWeights weights{.files = loader.files(),
+                         .embedding = loader.embedding(),
+                         .layers = nullptr,
+                         .layer_count = count,
+                         .product_shapes = product_shapes(layouts)};
+  if (options.streamed) {
+    weights.layers = std::make_unique<StreamedLayers>(std::move(numbers), std::move(layouts),
+                                                      options.precision, options.device);
+    return weights;
+  }
+  std::vector<LayerTensors> layers(count);
+  for (size_t n = 0; n < numbers.size(); ++n) layers[numbers[n]] = loader.resident(layouts[n]);
+  weights.layers = std::make_unique<ResidentLayers>(std::move(layers));
   return weights;
 }
 

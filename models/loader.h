@@ -2,8 +2,8 @@
 /// Checkpoint -> tensors, after every name and shape has been checked against the family's table.
 #include <ATen/core/Tensor.h>
 
-#include <array>
 #include <filesystem>
+#include <memory>
 #include <set>
 #include <string>
 #include <string_view>
@@ -11,25 +11,22 @@
 
 #include "checkpoint/safetensors.h"
 #include "models/attention_tap.h"
-#include "models/precision.h"
+#include "models/decoder_options.h"
+#include "models/layer_store.h"
 #include "models/registry.h"
 
 namespace qk::models {
 
-struct LayerTensors {
-  std::array<at::Tensor, kRoles> tensors;
-  const at::Tensor& operator[](Role role) const { return tensors[static_cast<size_t>(role)]; }
-};
-
 /// Weights of the embedding and of the layers up to the last wanted one; in that layer only what
 /// the wanted projections need. On a CPU, tensors whose stored dtype fits are views of the mapped
-/// files, which `files` keeps alive; on a GPU, products of the same input are one tensor
-/// (Role::QkvProj, Role::GateUpProj).
+/// files; on a GPU, products of the same input are one tensor (Role::QkvProj, Role::GateUpProj).
 struct DecoderWeights {
-  checkpoint::Weights files;
+  checkpoint::Weights files;  ///< keeps the mappings alive
   at::Tensor embedding;  ///< stored dtype on a CPU (rows are converted as they are read), else the
                          ///< dtype of the weights
-  std::vector<LayerTensors> layers;
+  std::unique_ptr<LayerStore> layers;
+  size_t layer_count = 0;  ///< layers up to the last wanted one, those without attention included
+  std::vector<std::vector<int64_t>> product_shapes;  ///< on a GPU: each [features, in] of a pass
 };
 
 /// The embedding, the one tensor outside of the layers that is needed.
@@ -52,7 +49,6 @@ class NeededTensors {
 /// Throws CheckpointError naming the tensor: missing, unexpected, wrong shape, dtype that is no
 /// plain float.
 DecoderWeights load_weights(const std::filesystem::path& folder, const ModelDescription& model,
-                            const std::vector<WantedLayer>& wanted, const Precision& precision,
-                            at::Device device);
+                            const DecoderOptions& options);
 
 }  // namespace qk::models

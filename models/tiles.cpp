@@ -44,15 +44,17 @@ std::vector<Tile> cut_rows(int64_t rows, const std::vector<int64_t>& sizes) {
   return tiles;
 }
 
-std::vector<int64_t> equal_tile_sizes(const std::vector<at::Tensor>& weights, int64_t largest) {
+std::vector<int64_t> equal_tile_sizes(const std::vector<std::vector<int64_t>>& shapes,
+                                      const at::TensorOptions& options, int64_t largest) {
   std::vector<int64_t> sizes;
   for (int64_t size = largest; size >= kMinGpuTile; size /= 2) sizes.push_back(size);
-  for (const at::Tensor& weight : weights) {
-    const at::Tensor x = at::randn({largest, weight.size(1)}, weight.options());
-    at::Tensor whole = at::empty({largest, weight.size(0)}, weight.options());
+  for (const std::vector<int64_t>& shape : shapes) {
+    const at::Tensor weight = at::randn(shape, options);
+    const at::Tensor x = at::randn({largest, weight.size(1)}, options);
+    at::Tensor whole = at::empty({largest, weight.size(0)}, options);
     kernels::linear_out(whole, x, weight, {});
     std::erase_if(sizes, [&](int64_t size) {
-      at::Tensor part = at::empty({size, weight.size(0)}, weight.options());
+      at::Tensor part = at::empty({size, weight.size(0)}, options);
       const int64_t begin = largest - size;  // the other end: a row's place must not matter either
       kernels::linear_out(part, x.narrow(0, begin, size), weight, {});
       return !at::equal(part, whole.narrow(0, begin, size));

@@ -28,11 +28,12 @@ std::vector<Tile> cut_documents(const std::vector<int64_t>& offsets);
 /// sizes: descending.
 std::vector<Tile> cut_rows(int64_t rows, const std::vector<int64_t>& sizes);
 
-/// Of largest, largest / 2, ...: the sizes of tiles whose products with every one of these weights
-/// [features, in] give a row the same bits as a tile of `largest` rows does. On a GPU the library
-/// chooses its kernel by the shape; where it takes one that sums in another order, the size is left
-/// out.
-std::vector<int64_t> equal_tile_sizes(const std::vector<at::Tensor>& weights, int64_t largest);
+/// Of largest, largest / 2, ...: the sizes of tiles whose products with weights of each of these
+/// shapes [features, in] give a row the same bits as a tile of `largest` rows does. On a GPU the
+/// library chooses its kernel by the shape; where it takes one that sums in another order, the size
+/// is left out.
+std::vector<int64_t> equal_tile_sizes(const std::vector<std::vector<int64_t>>& shapes,
+                                      const at::TensorOptions& options, int64_t largest);
 
 /// Calls work(tile) for every tile: on a CPU from all of ATen's threads, the next free thread
 /// taking the next tile; on a GPU one after another. Rethrows the first exception.

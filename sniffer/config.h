@@ -58,7 +58,8 @@ struct InferenceConfig {
   bool debug_logging = false;
   int64_t debug_log_every_n_batches = 1;
   int64_t mps_cleanup_every_batches = 0;
-  std::optional<int64_t> threads;  ///< nullopt: all cores
+  std::optional<int64_t> threads;              ///< nullopt: all cores
+  std::optional<int64_t> device_memory_bytes;  ///< key "device_memory"; nullopt: what is free
 
   bool operator==(const InferenceConfig&) const = default;
 };

@@ -150,6 +150,13 @@ void visit_fields(InferenceConfig& inference, Visitor& visit) {
   visit(
       inference.threads,
       {.key = "threads", .meaning = "CPU threads; null: all cores", .addition = true, .least = 1});
+  visit(inference.device_memory_bytes,
+        {.key = "device_memory",
+         .meaning = "memory of a GPU that the run may take; null: what is free. Weights that leave "
+                    "no room for a pass stay on the host and go through it layer by layer",
+         .addition = true,
+         .least = 1,
+         .form = Form::Bytes});
 }
 
 template <typename Visitor>

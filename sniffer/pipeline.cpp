@@ -93,12 +93,8 @@ class CaptureLoop {
                     .skip = writer.documents_done(),
                     .threads = std::max(1, at::get_num_threads() / 2)}),
         device_(choose_device(config.model)),
-        decoder_(models::Decoder::load(inputs.model_folder, inputs.model,
-                                       {.precision = precision_of(config, device_),
-                                        .device = device_,
-                                        .before_rotary = config.capture.capture_pre_rope,
-                                        .wanted = inputs.plan.wanted})),
-        budget_(pass_budget(decoder_, device_)),
+        decoder_(load_decoder(config, inputs, device_)),
+        budget_(pass_budget(config, decoder_, device_)),
         writer_(writer),
         rows_(writer, memory_budget(config.output) / 4),
         sniffer_(
@@ -124,15 +120,16 @@ class CaptureLoop {
       rows_.finish();
       throw Interrupted("stopped after {} documents; the same command goes on from there",
                         state_.documents);
-    } catch (const c10::Error& error) {
+    } catch (const Error&) {
       rows_.finish();
+      throw;
+    } catch (const std::exception& error) {  // of libtorch, or of our kernels
+      rows_.finish();
+      const auto* torch = dynamic_cast<const c10::Error*>(&error);
       throw InternalError(
           "after {} documents: {}\nWhat was captured is kept; the same command "
           "goes on from there",
-          state_.documents, error.what_without_backtrace());
-    } catch (...) {
-      rows_.finish();
-      throw;
+          state_.documents, torch ? torch->what_without_backtrace() : error.what());
     }
     rows_.finish();
     return state_;

@@ -13,6 +13,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "sniffer/config_print.h"
+#include "sniffer/plan_work.h"
 
 namespace qk::sniffer {
 namespace {
@@ -66,6 +67,19 @@ void add_files(std::map<std::string, std::string>& identity, const fs::path& fol
   }
 }
 
+/// What tensors may still take on a GPU.
+int64_t usable_memory(const SniffConfig& config, at::Device device) {
+  constexpr double kShare = 0.9;               // the rest is for the kernels' own workspaces
+  constexpr int64_t kContext = 1'000'000'000;  // of the driver and its libraries
+  auto* allocator = c10::getDeviceAllocator(device.type());
+  auto free = static_cast<int64_t>(allocator->getMemoryInfo(device.index()).first);
+  if (const std::optional<int64_t> limit = config.inference.device_memory_bytes) {
+    const int64_t held = allocator->getDeviceStats(device.index()).reserved_bytes[0].current;
+    free = std::min(free, *limit - kContext - held);
+  }
+  return static_cast<int64_t>(kShare * static_cast<double>(std::max<int64_t>(free, 0)));
+}
+
 }  // namespace
 
 at::ScalarType scalar_type(WeightType type) {
@@ -100,18 +114,29 @@ models::Precision precision_of(const SniffConfig& config, at::Device device) {
   return {weights, scalar_type(autocast)};
 }
 
-PassBudget pass_budget(const models::Decoder& decoder, at::Device device) {
+bool streams_weights(const SniffConfig& config, const models::DecoderSpec& spec, int64_t layers,
+                     at::Device device) {
+  if (device.is_cpu()) return false;
+  const models::Precision precision = precision_of(config, device);
+  const models::PassMemory pass = models::pass_memory(spec, precision);
+  const double needed = weight_bytes(spec, layers, precision.products) +
+                        static_cast<double>(pass.fixed_bytes) +
+                        static_cast<double>(pass.bytes_per_token * config.tokenizer.max_length);
+  return needed > static_cast<double>(usable_memory(config, device));
+}
+
+PassBudget pass_budget(const SniffConfig& config, const models::Decoder& decoder,
+                       at::Device device) {
   constexpr int64_t kUnlimited = std::numeric_limits<int32_t>::max();
   if (device.is_cpu()) return {kPassTokensPerThread * at::get_num_threads(), kUnlimited};
-  constexpr double kShare = 0.9;  // the rest is for the kernels' own workspaces
-  const size_t free = c10::getDeviceAllocator(device.type())->getMemoryInfo(device.index()).first;
   const models::PassMemory memory = models::pass_memory(decoder.spec(), decoder.precision());
-  const auto usable = static_cast<int64_t>(kShare * static_cast<double>(free)) - memory.fixed_bytes;
+  const int64_t usable = usable_memory(config, device) - memory.fixed_bytes;
   const int64_t fitting =
       std::min(kUnlimited, std::max<int64_t>(usable, 0) / memory.bytes_per_token);
-  log::debug("device: {} MB free, {} bytes per token, passes of up to {} tokens", free >> 20,
-             memory.bytes_per_token, fitting);
-  return {std::min(kGpuPassTokens, fitting / 2), fitting};
+  log::debug("device: {} bytes per token, passes of up to {} tokens", memory.bytes_per_token,
+             fitting);
+  const int64_t most = decoder.streams_weights() ? kStreamedPassTokens : kGpuPassTokens;
+  return {std::min(most, fitting / 2), fitting};
 }
 
 void release_device_memory(at::Device device) {

@@ -32,9 +32,18 @@ constexpr int64_t kPassTokensPerThread = 1024;
 /// Of a GPU's pass, where memory allows: more makes nothing faster.
 constexpr int64_t kGpuPassTokens = 65536;
 
+/// Of a GPU's pass over streamed weights: long enough that a layer arrives while one computes.
+constexpr int64_t kStreamedPassTokens = 4 * kGpuPassTokens;
+
+/// Whether the weights of the model's first `layers` layers would leave no room on a GPU for a pass
+/// over a document of tokenizer.max_length, and so go through its memory layer by layer.
+bool streams_weights(const SniffConfig& config, const models::DecoderSpec& spec, int64_t layers,
+                     at::Device device);
+
 /// CPU: some work for every thread. GPU: what its free memory holds, up to where more makes
 /// nothing faster.
-PassBudget pass_budget(const models::Decoder& decoder, at::Device device);
+PassBudget pass_budget(const SniffConfig& config, const models::Decoder& decoder,
+                       at::Device device);
 
 /// Gives cached memory back to the device.
 void release_device_memory(at::Device device);

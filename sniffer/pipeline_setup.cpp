@@ -3,6 +3,8 @@
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 
+#include "base/error.h"
+#include "base/log.h"
 #include "models/loader.h"
 #include "sniffer/pipeline_hub.h"
 #include "sniffer/pipeline_model.h"
@@ -85,6 +87,32 @@ Inputs open_inputs(const SniffConfig& config, const InputOptions& options) {
 std::unique_ptr<source::TextReader> open_texts(const SniffConfig& config,
                                                const std::atomic<bool>* stop) {
   return Finder(stop).texts(dataset_spec(config.dataset)).reader;
+}
+
+models::Decoder load_decoder(const SniffConfig& config, const Inputs& inputs, at::Device device) {
+  const std::vector<models::WantedLayer>& wanted = inputs.plan.wanted;
+  int64_t layers = std::ssize(wanted);
+  while (layers > 0 && !wanted[static_cast<size_t>(layers) - 1].any()) --layers;
+  const bool streamed = streams_weights(config, inputs.model.spec, layers, device);
+  if (streamed)
+    log::info(
+        "the weights go through the memory of {} layer by layer: all of them would leave no "
+        "room for a pass",
+        device.str());
+  try {
+    return models::Decoder::load(inputs.model_folder, inputs.model,
+                                 {.precision = precision_of(config, device),
+                                  .device = device,
+                                  .before_rotary = config.capture.capture_pre_rope,
+                                  .wanted = wanted,
+                                  .streamed = streamed});
+  } catch (const c10::OutOfMemoryError&) {
+    throw ConfigError(
+        "model.name: {}: the memory of {} does not hold what loading takes. `sniff-qk plan` says "
+        "how "
+        "much a run needs; free some, or choose another model.device_map (cpu works)",
+        config.model.name, device.str());
+  }
 }
 
 int64_t memory_budget(const OutputConfig& config) {

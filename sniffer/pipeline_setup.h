@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 
+#include "models/decoder.h"
 #include "models/registry.h"
 #include "saver/dataset_writer.h"
 #include "sniffer/capture_plan.h"
@@ -35,6 +36,10 @@ Inputs open_inputs(const SniffConfig& config, const InputOptions& options = {});
 /// The dataset from its start once more, by another reader. Throws HubError, DatasetError.
 std::unique_ptr<source::TextReader> open_texts(const SniffConfig& config,
                                                const std::atomic<bool>* stop);
+
+/// The model with its weights, where the config wants it. Throws CheckpointError; ConfigError when
+/// the device's memory does not hold it.
+models::Decoder load_decoder(const SniffConfig& config, const Inputs& inputs, at::Device device);
 
 /// on_file: progress of the final pass, files done and in all. Throws OutputError. `inputs` must
 /// outlive the writer.

@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "models/layer_store.h"
 #include "sniffer/pipeline_model.h"
 #include "sniffer/pipeline_setup.h"
 
@@ -47,10 +48,15 @@ double pass_bytes(const RunPlan& plan, const models::Precision& precision) {
                           precision.weights);
 }
 
-MemoryPlan plan_memory(const RunPlan& plan, const models::Precision& precision) {
+MemoryPlan plan_memory(const RunPlan& plan, at::Device device) {
+  const models::Precision precision = precision_of(plan.config, device);
+  const bool streamed = streams_weights(plan.config, plan.model.spec, plan.work.layers, device);
+  const auto held = static_cast<int64_t>(models::StreamedLayers::kOnDevice);
+  const int64_t layers = streamed ? std::min(held, plan.work.layers) : plan.work.layers;
   const auto row_bytes =
       static_cast<double>(plan.layout.head_dim * saver::bytes_of(plan.layout.vector_type) + 12);
-  return {.weights = weight_bytes(plan.model.spec, plan.work.layers, precision.products),
+  return {.streamed = streamed,
+          .weights = weight_bytes(plan.model.spec, layers, precision.products),
           .activations = pass_bytes(plan, precision),
           .writer = std::min(static_cast<double>(memory_budget(plan.config.output)),
                              plan.rows.all * row_bytes),
@@ -93,7 +99,7 @@ RunPlan make_plan(const SniffConfig& config, const PlanOptions& options) {
                                        typical_rows(plan.rows), inputs.tokenizer);
   plan.disk = plan_disk(plan);
   plan.work = count_work(plan.model.spec, inputs.plan.wanted, plan.documents);
-  plan.memory = plan_memory(plan, precision);
+  plan.memory = plan_memory(plan, device);
   if (options.calibrate) {
     const auto tokens =
         static_cast<int64_t>(plan.documents.tokens / std::max(plan.documents.all, 1.0));

@@ -29,6 +29,7 @@ struct DiskPlan {
 };
 
 struct MemoryPlan {
+  bool streamed = false;                ///< weights go through the device's memory layer by layer
   double weights = 0, activations = 0;  ///< on the device that computes
   double writer = 0;                    ///< on the host: rows on their way to the disk, at most
   double host = 0;                      ///< of the machine; 0: unknown

@@ -116,7 +116,10 @@ void add_cost(Text& text, const RunPlan& plan) {
             fmt::format("about {}: weights {}{}, activations {}{}",
                         readable_bytes(memory.weights + memory.activations +
                                        (plan.gpu ? 0 : memory.writer)),
-                        readable_bytes(memory.weights), plan.gpu ? "" : " (mapped from the files)",
+                        readable_bytes(memory.weights),
+                        memory.streamed ? " (streamed, of some layers at a time)"
+                        : plan.gpu      ? ""
+                                        : " (mapped from the files)",
                         readable_bytes(memory.activations),
                         plan.gpu ? "" : fmt::format(", rows {}", readable_bytes(memory.writer))));
   if (plan.gpu)

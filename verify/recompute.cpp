@@ -104,13 +104,8 @@ class Recompute {
 
   Recomputed run() {
     if (!same_inputs()) return result_;
-    const at::Device device = sniffer::choose_device(capture_.config.model);
-    models::Decoder decoder =
-        models::Decoder::load(inputs_.model_folder, inputs_.model,
-                              {.precision = sniffer::precision_of(capture_.config, device),
-                               .device = device,
-                               .before_rotary = capture_.config.capture.capture_pre_rope,
-                               .wanted = inputs_.plan.wanted});
+    models::Decoder decoder = sniffer::load_decoder(capture_.config, inputs_,
+                                                    sniffer::choose_device(capture_.config.model));
     const auto stride = std::max<int64_t>(1, std::llround(1 / options_.recompute));
     ExampleReader examples(capture_.root);
     for (int64_t line = 0; const std::optional<Example> example = examples.next(); ++line) {

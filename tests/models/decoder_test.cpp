@@ -67,8 +67,8 @@ class EveryFamily : public testing::TestWithParam<std::tuple<std::string, at::Sc
 };
 
 TEST_P(EveryFamily, GivesADocumentTheSameBitsWhateverSharesThePassAndHoweverManyThreads) {
-  Decoder decoder =
-      load(write_tiny_model(name(), tiny_config(model_type())), {.precision = dtype(), .wanted = {}});
+  Decoder decoder = load(write_tiny_model(name(), tiny_config(model_type())),
+                         {.precision = dtype(), .wanted = {}});
   const auto document = some_ids(300, 5), first = some_ids(41, 1), last = some_ids(600, 2);
   const int threads = at::get_num_threads();
   at::set_num_threads(1);
@@ -87,8 +87,8 @@ TEST_P(EveryFamily, GivesADocumentTheSameBitsWhateverSharesThePassAndHoweverMany
 }
 
 TEST_P(EveryFamily, SeesNoTokenAfterItself) {
-  Decoder decoder =
-      load(write_tiny_model(name(), tiny_config(model_type())), {.precision = dtype(), .wanted = {}});
+  Decoder decoder = load(write_tiny_model(name(), tiny_config(model_type())),
+                         {.precision = dtype(), .wanted = {}});
   auto ids = some_ids(40, 3);
   const Recorder before = run(decoder, {ids});
   ids[30] = (ids[30] + 1) % 64;
@@ -99,6 +99,51 @@ TEST_P(EveryFamily, SeesNoTokenAfterItself) {
     EXPECT_FALSE(at::equal(vectors[30], after.seen.at(key)[30])) << key.first << key.second;
     EXPECT_TRUE(at::isfinite(vectors).all().item<bool>());
   }
+}
+
+TEST_P(EveryFamily, GivesTheSameBitsWithStreamedWeights) {
+  const auto folder = write_tiny_model(name(), tiny_config(model_type()));
+  Decoder resident = load(folder, {.precision = dtype(), .wanted = {}});
+  Decoder streamed = load(folder, {.precision = dtype(), .wanted = {}, .streamed = true});
+  for (const int32_t seed : {1, 2, 3}) {
+    const auto ids = some_ids(40, seed);
+    const Recorder expected = run(resident, {ids}), got = run(streamed, {ids});
+    ASSERT_EQ(got.seen.size(), expected.seen.size());
+    for (const auto& [key, vectors] : expected.seen)
+      EXPECT_TRUE(at::equal(got.seen.at(key), vectors)) << key.first << key.second;
+  }
+}
+
+/// Gives up after some layers.
+class Quitter : public AttentionTap {
+ public:
+  explicit Quitter(int layers) : left_(layers) {}
+  void take(int64_t, Kind, const at::Tensor&) override {
+    if (left_-- == 0) throw Interrupted("stopped");
+  }
+
+ private:
+  int left_;
+};
+
+TEST(StreamedWeights, BeginAnewAfterAPassThatEndedEarly) {
+  auto config = tiny_config("llama");
+  config["num_hidden_layers"] = 7;
+  const auto folder = write_tiny_model("streamed_deep", config);
+  Decoder resident = load(folder), streamed = load(folder, {.wanted = {}, .streamed = true});
+  const auto ids = some_ids(40, 3);
+  const Recorder expected = run(resident, {ids});
+  for (const int layers : {0, 3, 8, 13}) {
+    Quitter quitter(layers);
+    EXPECT_THROW(streamed.prefill(pack({ids}), quitter), Interrupted);
+    const Recorder got = run(streamed, {ids});
+    for (const auto& [key, vectors] : expected.seen)
+      EXPECT_TRUE(at::equal(got.seen.at(key), vectors)) << key.first << key.second;
+  }
+}
+
+TEST(StreamedWeights, AreGivenBackUnread) {
+  load(write_tiny_model("streamed_unread", tiny_config("llama")), {.wanted = {}, .streamed = true});
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, EveryFamily,

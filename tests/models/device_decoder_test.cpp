@@ -39,7 +39,7 @@ Recorder run(Decoder& decoder, const std::vector<std::vector<int32_t>>& document
 
 class DeviceDecoder : public testing::TestWithParam<std::tuple<std::string, at::ScalarType>> {
  protected:
-  Decoder load(at::Device device) const {
+  Decoder load(at::Device device, bool streamed = false) const {
     const auto& [model_type, dtype] = GetParam();
     const auto folder = test::write_tiny_model(model_type + "_" + c10::toString(dtype),
                                                test::tiny_config(model_type));
@@ -47,8 +47,9 @@ class DeviceDecoder : public testing::TestWithParam<std::tuple<std::string, at::
     std::vector<WantedLayer> wanted;
     for (const Layer& layer : model.spec.layers)
       wanted.push_back({layer.attention, layer.attention});
-    return Decoder::load(folder, std::move(model),
-                         {.precision = dtype, .device = device, .wanted = wanted});
+    return Decoder::load(
+        folder, std::move(model),
+        {.precision = dtype, .device = device, .wanted = wanted, .streamed = streamed});
   }
 };
 
@@ -74,6 +75,17 @@ TEST_P(DeviceDecoder, GivesTheCpusVectors) {
     const at::Tensor wide = vectors.to(at::kDouble);
     const double error = (got.seen.at(key).to(at::kDouble) - wide).norm().item<double>();
     EXPECT_LT(error, tolerance * wide.norm().item<double>()) << key.first << key.second;
+  }
+}
+
+TEST_P(DeviceDecoder, GivesTheSameBitsWithStreamedWeights) {
+  Decoder resident = load({at::kCUDA, 0}), streamed = load({at::kCUDA, 0}, /*streamed=*/true);
+  for (const int32_t seed : {1, 2, 3, 4}) {
+    const std::vector<std::vector<int32_t>> documents = {some_ids(700, seed), some_ids(1100, 9)};
+    const Recorder expected = run(resident, documents), got = run(streamed, documents);
+    ASSERT_EQ(got.seen.size(), expected.seen.size());
+    for (const auto& [key, vectors] : expected.seen)
+      EXPECT_TRUE(at::equal(got.seen.at(key), vectors)) << key.first << key.second;
   }
 }
 

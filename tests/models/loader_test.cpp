@@ -20,15 +20,14 @@ DecoderWeights load(const std::filesystem::path& folder,
                     const nlohmann::json& overrides = nullptr) {
   const ModelDescription model = describe_model(folder, overrides);
   return load_weights(folder, model,
-                      std::vector<WantedLayer>(model.spec.layers.size(), {true, true}), at::kFloat,
-                      at::kCPU);
+                      {.wanted = std::vector<WantedLayer>(model.spec.layers.size(), {true, true})});
 }
 
 TEST(Loader, FindsTheDecoderUnderEveryKnownPrefix) {
   for (const char* prefix :
        {"", "model.", "language_model.model.", "model.language_model.", "language_model."}) {
     const auto folder = write_tiny_model("prefix", tiny_config("llama"), {.prefix = prefix});
-    EXPECT_EQ(load(folder).layers.size(), 3u) << prefix;
+    EXPECT_EQ(load(folder).layer_count, 3u) << prefix;
   }
 }
 
@@ -36,7 +35,7 @@ TEST(Loader, ViewsTheMappedFileWhenTheTypeFits) {
   const auto folder = write_tiny_model("mapped", tiny_config("llama"));
   const DecoderWeights weights = load(folder);
   const auto& view = weights.files.at("model.layers.0.self_attn.q_proj.weight");
-  EXPECT_EQ(weights.layers[0][Role::QProj].const_data_ptr(), view.data);
+  EXPECT_EQ(weights.layers->use(0)[Role::QProj].const_data_ptr(), view.data);
 }
 
 TEST(Loader, NamesAMissingTensor) {
@@ -73,7 +72,7 @@ TEST(Loader, IgnoresLayersBeyondTheModel) {
   const auto folder = write_tiny_model("beyond", config);
   config["num_hidden_layers"] = 2;
   std::ofstream(folder / "config.json") << config.dump();
-  EXPECT_EQ(load(folder).layers.size(), 2u);
+  EXPECT_EQ(load(folder).layer_count, 2u);
 }
 
 TEST(NeededTensors, AreThoseUpToTheLastWantedProjection) {

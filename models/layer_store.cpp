@@ -1,0 +1,145 @@
+#include "models/layer_store.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/DeviceGuard.h>
+#include <c10/core/InferenceMode.h>
+#include <c10/core/StreamGuard.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace qk::models {
+namespace {
+
+int64_t largest(const std::vector<LayerLayout>& layouts) {
+  return std::ranges::max(layouts, {}, &LayerLayout::bytes).bytes();
+}
+
+c10::Stream current_stream(at::Device device) {
+  return c10::impl::VirtualGuardImpl(device.type()).getStream(device);
+}
+
+}  // namespace
+
+StreamedLayers::StreamedLayers(std::vector<size_t> layers, std::vector<LayerLayout> layouts,
+                               const Precision& precision, at::Device device)
+    : layers_(std::move(layers)),
+      layouts_(std::move(layouts)),
+      precision_(precision),
+      device_(device),
+      slots_(kOnDevice) {
+  QK_ASSERT(!layers_.empty() && layers_.size() == layouts_.size());
+  const int64_t bytes = largest(layouts_);
+  for (Slot& slot : slots_)
+    slot.memory = at::empty({bytes}, at::TensorOptions(at::kByte).device(device_));
+  if (!device_.is_cpu()) {
+    staging_.resize(2);
+    for (Staging& staging : staging_)
+      staging.memory = at::empty({bytes}, at::TensorOptions(at::kByte).pinned_memory(true));
+    copies_ = c10::impl::VirtualGuardImpl(device_.type()).getStreamFromGlobalPool(device_);
+  }
+  reader_ = std::thread([this] { read_layers(); });
+}
+
+StreamedLayers::~StreamedLayers() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  reader_.join();
+}
+
+void StreamedLayers::record(std::optional<c10::Event>& event, const c10::Stream& stream) const {
+  if (!event) event.emplace(device_.type());
+  event->record(stream);
+}
+
+void StreamedLayers::read_layers() {
+  try {
+    const c10::InferenceMode inference;
+    const c10::OptionalDeviceGuard guard(device_.is_cpu() ? std::nullopt : std::optional(device_));
+    for (size_t number = 0;; ++number) {
+      {
+        std::unique_lock lock(mutex_);
+        changed_.wait(lock, [&] { return stopping_ || number < released_ + slots_.size(); });
+        if (stopping_) return;
+      }
+      read(number);
+      {
+        const std::lock_guard lock(mutex_);
+        read_ = number + 1;
+      }
+      changed_.notify_all();
+    }
+  } catch (...) {
+    {
+      const std::lock_guard lock(mutex_);
+      error_ = std::current_exception();
+    }
+    changed_.notify_all();
+  }
+}
+
+/// The slot's last user is released: on a GPU, queued.
+void StreamedLayers::read(size_t number) {
+  const LayerLayout& layout = layouts_[number % layouts_.size()];
+  for (const auto& source : layouts_[(number + 1) % layouts_.size()].sources())
+    checkpoint::prefetch_pages(source.view);
+  Slot& to = slot(number);
+  to.tensors = layout.tensors_in(to.memory);
+  if (device_.is_cpu()) {
+    layout.fill(to.memory, precision_);
+    return;
+  }
+  Staging& staging = staging_[number % staging_.size()];
+  if (staging.copied) staging.copied->synchronize();
+  layout.fill(staging.memory, precision_);
+  if (to.released) to.released->block(*copies_);
+  const c10::StreamGuard guard(*copies_);
+  to.memory.narrow(0, 0, layout.bytes())
+      .copy_(staging.memory.narrow(0, 0, layout.bytes()), /*non_blocking=*/true);
+  record(staging.copied, *copies_);
+  record(to.uploaded, *copies_);
+}
+
+const LayerTensors& StreamedLayers::use_next() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return error_ || read_ > used_; });
+  if (error_) std::rethrow_exception(error_);
+  Slot& next = slot(used_++);
+  if (next.uploaded) next.uploaded->block(current_stream(device_));
+  return next.tensors;
+}
+
+void StreamedLayers::release_oldest() {
+  {
+    const std::lock_guard lock(mutex_);
+    QK_ASSERT(released_ < used_);
+    if (!device_.is_cpu()) record(slot(released_).released, current_stream(device_));
+    ++released_;
+  }
+  changed_.notify_all();
+}
+
+void StreamedLayers::begin_pass() {
+  while (released_ < used_) release_oldest();
+  while (used_ % layers_.size() != 0) {  // what an aborted pass left
+    use_next();
+    release_oldest();
+  }
+}
+
+const LayerTensors& StreamedLayers::use(size_t layer) {
+  QK_ASSERT(layers_[used_ % layers_.size()] == layer);
+  return use_next();
+}
+
+void StreamedLayers::release(size_t layer) {
+  QK_ASSERT(layers_[released_ % layers_.size()] == layer);
+  release_oldest();
+}
+
+}  // namespace qk::models

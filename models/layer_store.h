@@ -1,0 +1,95 @@
+#pragma once
+/// Where a pass finds the weights of its layers.
+#include <c10/core/Event.h>
+#include <c10/core/Stream.h>
+
+#include <condition_variable>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "models/layer_memory.h"
+
+namespace qk::models {
+
+/// Layers that a pass uses one after another, from the first to the last.
+class LayerStore {
+ public:
+  virtual ~LayerStore() = default;
+
+  /// Before the first layer of a pass; the pass before it may have ended early.
+  virtual void begin_pass() {}
+  /// The layer's weights, for work that is queued from now on, until release().
+  virtual const LayerTensors& use(size_t layer) = 0;
+  /// All work that reads the layer is queued.
+  virtual void release(size_t) {}
+};
+
+/// All layers stay in memory.
+class ResidentLayers final : public LayerStore {
+ public:
+  explicit ResidentLayers(std::vector<LayerTensors> layers) : layers_(std::move(layers)) {}
+  const LayerTensors& use(size_t layer) override { return layers_[layer]; }
+
+ private:
+  std::vector<LayerTensors> layers_;
+};
+
+/// A few layers at a time in the device's memory. While one computes, a thread reads the next from
+/// the mapped file into pinned memory, and the copy to the device runs beside the computation;
+/// after the last layer it goes on with the first, for the next pass.
+class StreamedLayers final : public LayerStore {
+ public:
+  /// In computation, done with but still read by it, and on its way.
+  static constexpr size_t kOnDevice = 3;
+
+  /// Of all layers of the model those with a layout, `layers` ascending. The mapped files must
+  /// outlive this.
+  StreamedLayers(std::vector<size_t> layers, std::vector<LayerLayout> layouts,
+                 const Precision& precision, at::Device device);
+  ~StreamedLayers() override;
+
+  void begin_pass() override;
+  /// In the order of `layers`. Rethrows what reading has thrown.
+  const LayerTensors& use(size_t layer) override;
+  void release(size_t layer) override;
+
+ private:
+  struct Slot {
+    at::Tensor memory;
+    LayerTensors tensors;
+    std::optional<c10::Event> uploaded, released;
+  };
+  struct Staging {
+    at::Tensor memory;  // pinned
+    std::optional<c10::Event> copied;
+  };
+
+  void read_layers();
+  void read(size_t number);
+  const LayerTensors& use_next();
+  void release_oldest();
+  Slot& slot(size_t number) { return slots_[number % slots_.size()]; }
+  void record(std::optional<c10::Event>& event, const c10::Stream& stream) const;
+
+  const std::vector<size_t> layers_;
+  const std::vector<LayerLayout> layouts_;
+  const Precision precision_;
+  const at::Device device_;
+  std::vector<Slot> slots_;
+  std::vector<Staging> staging_;  // none on a CPU
+  std::optional<c10::Stream> copies_;
+
+  // Layers are numbered through all passes.
+  std::mutex mutex_;  // guards everything below
+  std::condition_variable changed_;
+  size_t read_ = 0, used_ = 0, released_ = 0;
+  bool stopping_ = false;
+  std::exception_ptr error_;
+  std::thread reader_;
+};
+
+}  // namespace qk::models
