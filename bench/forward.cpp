@@ -30,7 +30,7 @@ struct Arguments {
   int64_t tokens = 4096, documents = 16, bucket = 256, tile = 0;
   double seconds = 3;
   bool pass_only = false, stream = false;
-  int64_t layers = 0;
+  int64_t layers = 0, passes = 0;
 };
 
 class NoTap : public models::AttentionTap {
@@ -195,6 +195,21 @@ void run(const Arguments& arguments) {
   const int64_t count = tokens.offsets.back();
 
   NoTap no_tap;
+  if (arguments.passes > 0) {
+    decoder.prefill(random_tokens({.tokens = 4096, .documents = 1}, spec.vocab), no_tap);
+    wait(device);
+    const Stopwatch watch;
+    for (int64_t i = 0; i < arguments.passes; ++i) decoder.prefill(tokens, no_tap);
+    wait(device);
+    const double rate = static_cast<double>(arguments.passes * count) / watch.seconds();
+    const nlohmann::ordered_json line = {{"layers", spec.layers.size()},
+                                         {"tokens", count},
+                                         {"streamed", arguments.stream},
+                                         {"forward", rate},
+                                         {"peak_gb", peak_gb(device)}};
+    fmt::print("{}\n", line.dump());
+    return;
+  }
   if (arguments.pass_only) {
     const Stopwatch watch;
     decoder.prefill(tokens, no_tap);
@@ -261,6 +276,7 @@ int main(int argc, char** argv) {
   app.add_option("--seconds", arguments.seconds);
   app.add_flag("--stream", arguments.stream, "Weights go through the device layer by layer");
   app.add_option("--layers", arguments.layers, "More than the checkpoint has: its layers repeat");
+  app.add_option("--passes", arguments.passes, "Time this many passes, and nothing else");
   app.add_flag("--pass-only", arguments.pass_only, "One pass and nothing else, for a profiler");
   CLI11_PARSE(app, argc, argv);
   qk::run(arguments);

@@ -7,6 +7,7 @@ Makes each shape with random bfloat16 weights and a tokenizer of one token a wor
 forward  qk_bench_forward: the pass without and with sampling, and its products and attention alone
 whole    sniff-qk itself: text, tokenizer, pass, sampling, spool, Parquet files; loading excluded; stages: what
          the capturing thread waited for
+resident, streamed  one pass with all weights on the GPU, and with weights that go through it layer by layer
 peer     Transformers' backbone alone, sdpa, with hooks on the projections that keep what is sampled
 Prints one JSON line each and a table. Rates are tokens per second. Needs torch with CUDA, transformers
 and safetensors.
@@ -52,7 +53,9 @@ SHAPES = {
     "qwen3-0.6b": Shape("qwen3", 28, 1024, 3072, 16, 8, 128, 151936),
     "llama-3.2-1b": Shape("llama", 16, 2048, 8192, 32, 8, 64, 128256),
     "qwen3-8b": Shape("qwen3", 36, 4096, 12288, 32, 8, 128, 151936),
+    "llama-3-70b": Shape("llama", 80, 8192, 28672, 64, 8, 128, 128256),
 }
+STORED_LAYERS = 4  # of the models of the parts resident and streamed
 SCENARIOS = {
     "smollm2-512": Scenario("smollm2-135m", 512, 32, 16384, 128, None),
     "qwen3-0.6b-4k": Scenario("qwen3-0.6b", 4096, 256, 512, 16),
@@ -60,6 +63,7 @@ SCENARIOS = {
     "qwen3-8b-4k": Scenario("qwen3-8b", 4096, 256, 96, 16),
     "llama-1b-128k": Scenario("llama-3.2-1b", 131072, 8192, 24, 1),
     "qwen3-8b-128k": Scenario("qwen3-8b", 131072, 8192, 8, 1),
+    "llama-70b-128k": Scenario("llama-3-70b", 131072, 8192, 0, 1),
     "smollm2-all": Scenario("smollm2-135m", 512, 128, 256, 128, None, "all"),
 }
 
@@ -68,7 +72,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--build", type=Path, default=Path("build/release"))
     parser.add_argument("--folder", type=Path, default=Path("/dev/shm/sniff-qk-bench"))
-    parser.add_argument("--only", type=lambda text: text.split(","), default=list(SCENARIOS))
+    parser.add_argument("--only", type=lambda text: text.split(","), default=[n for n in SCENARIOS if "70b" not in n])
     parser.add_argument("--parts", type=lambda text: text.split(","), default=["forward", "whole", "peer"])
     parser.add_argument("--data-root", type=Path, default=Path("build/bench-gpu/captured"), help="of the whole runs")
     parser.add_argument("--layers", type=int, help="fewer layers, to try things out")
@@ -189,6 +193,18 @@ def forward(arguments: argparse.Namespace, scenario: Scenario, model: Path, tile
     return json.loads(subprocess.run(list(map(str, command)), check=True, stdout=subprocess.PIPE).stdout)
 
 
+def streamed(arguments: argparse.Namespace, scenario: Scenario, stream: bool) -> dict:
+    """Weights resident or streamed. The checkpoint has few layers, which repeat: no machine needs room for more."""
+    shape = SHAPES[scenario.shape]
+    model = arguments.folder / f"{scenario.shape}-{STORED_LAYERS}"
+    make_model(model, shape._replace(layers=STORED_LAYERS))
+    command = [
+        arguments.build / "bench" / "qk_bench_forward", model, "--tokens", scenario.tokens, "--documents",
+        scenario.in_pass, "--passes", 1, "--layers", arguments.layers or shape.layers,
+    ] + (["--stream"] if stream else [])
+    return json.loads(subprocess.run(list(map(str, command)), check=True, stdout=subprocess.PIPE).stdout)
+
+
 def peer(arguments: argparse.Namespace, scenario: Scenario, model: Path) -> dict:
     import transformers
 
@@ -233,7 +249,8 @@ def main() -> None:
         if arguments.layers:
             shape = shape._replace(layers=arguments.layers)
         model = arguments.folder / f"{scenario.shape}-{shape.layers}"
-        make_model(model, shape)
+        if {"forward", "whole", "peer"} & set(arguments.parts):
+            make_model(model, shape)
         line = {"scenario": name, "gpu": torch.cuda.get_device_name(), "layers": shape.layers}
         for part in arguments.parts:
             try:
@@ -242,7 +259,10 @@ def main() -> None:
                         result = forward(arguments, scenario, model, tile)
                         print(json.dumps(line | result), flush=True)
                 else:
-                    result = {"whole": whole, "peer": peer}[part](arguments, scenario, model)
+                    if part in ("resident", "streamed"):
+                        result = streamed(arguments, scenario, part == "streamed")
+                    else:
+                        result = {"whole": whole, "peer": peer}[part](arguments, scenario, model)
                     print(json.dumps(line | result), flush=True)
             except Exception as error:  # the other scenarios still count
                 print(json.dumps(line | {"part": part, "failed": str(error)[:500]}), flush=True)

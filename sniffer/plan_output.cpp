@@ -102,8 +102,14 @@ void add_rows(Text& text, const RunPlan& plan) {
     most = std::max(most, rows);
   }
   text.line("per head", fmt::format("{} to {}", about(least), about(most)));
-  for (const auto& [bucket, rows] : plan.rows.buckets)
+  constexpr size_t kShown = 16;
+  size_t shown = 0;
+  for (const auto& [bucket, rows] : plan.rows.buckets) {
+    if (shown++ == kShown) break;
     text.line(fmt::format("  bucket {}", bucket), about(rows));
+  }
+  if (const size_t all = plan.rows.buckets.size(); all > kShown)
+    text.line(fmt::format("  and {} more", all - kShown), "--json lists them all");
 }
 
 void add_cost(Text& text, const RunPlan& plan) {
