@@ -196,7 +196,9 @@ void run(const Arguments& arguments) {
 
   NoTap no_tap;
   if (arguments.passes > 0) {
-    decoder.prefill(random_tokens({.tokens = 4096, .documents = 1}, spec.vocab), no_tap);
+    Arguments first = arguments;
+    first.tokens = 4096, first.documents = 1;
+    decoder.prefill(random_tokens(first, spec.vocab), no_tap);
     wait(device);
     const Stopwatch watch;
     for (int64_t i = 0; i < arguments.passes; ++i) decoder.prefill(tokens, no_tap);
