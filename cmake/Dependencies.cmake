@@ -112,6 +112,15 @@ target_link_libraries(qk_cli11 INTERFACE CLI11::CLI11)
 add_library(qk_yaml INTERFACE)
 target_link_libraries(qk_yaml INTERFACE $<IF:$<TARGET_EXISTS:yaml-cpp::yaml-cpp>,yaml-cpp::yaml-cpp,yaml-cpp>)
 
+# Optional: without it a run is one process.
+set(MPI_CXX_SKIP_MPICXX ON)
+find_package(MPI 3.0 QUIET COMPONENTS CXX)
+if(MPI_CXX_FOUND)
+  qk_say_found(MPI "${MPI_CXX_VERSION}" "${MPIEXEC_EXECUTABLE}")
+else()
+  message(STATUS "MPI           not found: no runs over several processes (Debian: libopenmpi-dev openmpi-bin)")
+endif()
+
 include(Torch)
 include(Cuda)
 include(Arrow)

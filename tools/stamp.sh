@@ -16,7 +16,7 @@ qk_is_built() {
   for library in "${lines[@]:1}"; do
     [[ -e $library ]] || return 1
   done
-  local sources=("$qk_root"/{CMakeLists.txt,CMakePresets.json,cmake,sniff.cpp,base,checkpoint,tokenizer,source,saver,kernels,models,sniffer,tools/wheels.lock})
+  local sources=("$qk_root"/{CMakeLists.txt,CMakePresets.json,cmake,sniff.cpp,base,checkpoint,tokenizer,source,saver,kernels,models,sniffer,parallel,report,verify,commands,tools/wheels.lock})
   [[ ! -d $qk_root/hub ]] || sources+=("$qk_root/hub")
   [[ -z $(find "${sources[@]}" -newer "$qk_stamp" -print -quit) ]]
 }

@@ -1,0 +1,120 @@
+#include "parallel/mpi_library.h"
+
+#include <mpi.h>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <mutex>
+#include <numeric>
+#include <thread>
+
+namespace qk::parallel {
+namespace {
+
+/// Errors of MPI end the job: its own handler says where.
+class MpiJob final : public Job {
+ public:
+  MpiJob() {
+    int provided = 0;
+    MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided);
+    MPI_Comm_dup(MPI_COMM_WORLD, &world_);
+    MPI_Comm_rank(world_, &rank_);
+    MPI_Comm_size(world_, &size_);
+    MPI_Comm on_host;
+    MPI_Comm_split_type(world_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &on_host);
+    MPI_Comm_size(on_host, &ranks_on_host_);
+    MPI_Comm_free(&on_host);
+    void* memory = nullptr;
+    const MPI_Aint bytes = rank_ == 0 ? kCounters * sizeof(int64_t) : 0;
+    MPI_Win_allocate(bytes, sizeof(int64_t), MPI_INFO_NULL, world_, &memory, &counters_);
+    if (rank_ == 0) std::fill_n(static_cast<int64_t*>(memory), kCounters, int64_t{0});
+    MPI_Barrier(world_);
+    MPI_Win_lock_all(MPI_MODE_NOCHECK, counters_);
+    if (provided == MPI_THREAD_MULTIPLE && rank_ == 0)
+      progress_ = std::thread([this] { serve_counters(); });
+  }
+
+  ~MpiJob() override {
+    stopping_ = true;
+    if (progress_.joinable()) progress_.join();
+    MPI_Win_unlock_all(counters_);
+    MPI_Win_free(&counters_);
+    MPI_Comm_free(&world_);
+    MPI_Finalize();
+  }
+
+  int rank() const override { return rank_; }
+  int size() const override { return size_; }
+  int ranks_on_host() const override { return ranks_on_host_; }
+
+  std::string host() const override {
+    std::array<char, MPI_MAX_PROCESSOR_NAME> name{};
+    int length = 0;
+    MPI_Get_processor_name(name.data(), &length);
+    return {name.data(), static_cast<size_t>(length)};
+  }
+
+  int64_t add(Counter counter, int64_t count) override {
+    const std::lock_guard lock(mutex_);
+    int64_t before = 0;
+    MPI_Fetch_and_op(&count, &before, MPI_INT64_T, 0, static_cast<int>(counter), MPI_SUM,
+                     counters_);
+    MPI_Win_flush(0, counters_);
+    return before;
+  }
+
+  void barrier() override { MPI_Barrier(world_); }
+
+  std::vector<std::string> gather(const std::string& mine) override {
+    const int length = static_cast<int>(mine.size());
+    std::vector<int> lengths(static_cast<size_t>(size_)), starts(static_cast<size_t>(size_));
+    MPI_Gather(&length, 1, MPI_INT, lengths.data(), 1, MPI_INT, 0, world_);
+    std::exclusive_scan(lengths.begin(), lengths.end(), starts.begin(), 0);
+    std::string all(rank_ == 0 ? static_cast<size_t>(starts.back() + lengths.back()) : 0, '\0');
+    MPI_Gatherv(mine.data(), length, MPI_CHAR, all.data(), lengths.data(), starts.data(), MPI_CHAR,
+                0, world_);
+    if (rank_ != 0) return {};
+    std::vector<std::string> texts;
+    for (size_t i = 0; i < lengths.size(); ++i)
+      texts.push_back(all.substr(static_cast<size_t>(starts[i]), static_cast<size_t>(lengths[i])));
+    return texts;
+  }
+
+  std::string broadcast(const std::string& text) override {
+    int64_t length = static_cast<int64_t>(text.size());
+    MPI_Bcast(&length, 1, MPI_INT64_T, 0, world_);
+    std::string received = rank_ == 0 ? text : std::string(static_cast<size_t>(length), '\0');
+    MPI_Bcast(received.data(), static_cast<int>(length), MPI_CHAR, 0, world_);
+    return received;
+  }
+
+  [[noreturn]] void abort(int exit_code) override {
+    MPI_Abort(world_, exit_code);
+    std::_Exit(exit_code);
+  }
+
+ private:
+  /// Where the network does not add by itself, the rank that holds the counters has to call MPI now
+  /// and then.
+  void serve_counters() {
+    while (!stopping_) {
+      int found = 0;
+      MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, world_, &found, MPI_STATUS_IGNORE);
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  }
+
+  MPI_Comm world_ = MPI_COMM_NULL;
+  MPI_Win counters_ = MPI_WIN_NULL;
+  int rank_ = 0, size_ = 1, ranks_on_host_ = 1;
+  std::mutex mutex_;  // guards add()
+  std::atomic<bool> stopping_ = false;
+  std::thread progress_;
+};
+
+}  // namespace
+}  // namespace qk::parallel
+
+qk::parallel::Job* qk_join_mpi_job() { return new qk::parallel::MpiJob; }

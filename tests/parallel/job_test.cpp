@@ -1,0 +1,39 @@
+#include "parallel/job.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "base/error.h"
+
+namespace qk::parallel {
+namespace {
+
+using testing::ElementsAre;
+
+TEST(JobAlone, IsRank0Of1) {
+  const auto job = join_job();
+  EXPECT_EQ(job->rank(), 0);
+  EXPECT_EQ(job->size(), 1);
+  EXPECT_EQ(job->ranks_on_host(), 1);
+  EXPECT_FALSE(job->host().empty());
+}
+
+TEST(JobAlone, CountsAndHandsBackItsTexts) {
+  const auto job = job_alone();
+  EXPECT_EQ(job->add(Counter::Work, 2), 0);
+  EXPECT_EQ(job->add(Counter::Work, 3), 2);
+  EXPECT_EQ(job->add(Counter::Rows, 1), 0);
+  EXPECT_THAT(job->gather("a"), ElementsAre("a"));
+  EXPECT_EQ(job->broadcast("b"), "b");
+}
+
+TEST(JoinJob, RefusesTasksThatCannotFindOneAnother) {
+  ::setenv("SLURM_STEP_NUM_TASKS", "4", 1);
+  EXPECT_THROW(join_job(), ConfigError);
+  ::unsetenv("SLURM_STEP_NUM_TASKS");
+}
+
+}  // namespace
+}  // namespace qk::parallel
