@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/log.h"
 
 namespace qk::models {
 namespace {
@@ -39,6 +40,8 @@ StreamedLayers::StreamedLayers(std::vector<size_t> layers, std::vector<LayerLayo
     for (Staging& staging : staging_)
       staging.memory = at::empty({bytes}, at::TensorOptions(at::kByte).pinned_memory(true));
     copies_ = c10::impl::VirtualGuardImpl(device_.type()).getStreamFromGlobalPool(device_);
+    // what had the memory before may still be read
+    for (Slot& slot : slots_) record(slot.released, current_stream(device_));
   }
   reader_ = std::thread([this] { read_layers(); });
 }
@@ -50,6 +53,12 @@ StreamedLayers::~StreamedLayers() {
   }
   changed_.notify_all();
   reader_.join();
+  try {
+    for (const Staging& staging : staging_)
+      if (staging.copied) staging.copied->synchronize();  // nobody else may have the memory before
+  } catch (const c10::Error& error) {
+    log::debug("device: {}", error.what_without_backtrace());
+  }
 }
 
 void StreamedLayers::record(std::optional<c10::Event>& event, const c10::Stream& stream) const {

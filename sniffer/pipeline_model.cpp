@@ -69,8 +69,9 @@ void add_files(std::map<std::string, std::string>& identity, const fs::path& fol
 
 /// What tensors may still take on a GPU.
 int64_t usable_memory(const SniffConfig& config, at::Device device) {
-  constexpr double kShare = 0.9;               // the rest is for the kernels' own workspaces
-  constexpr int64_t kContext = 1'000'000'000;  // of the driver and its libraries
+  constexpr double kShare = 0.9;                      // the rest is for the kernels' own workspaces
+  constexpr int64_t kContext = 1'000'000'000;         // of the driver and its libraries
+  at::globalContext().lazyInitDevice(device.type());  // before that the allocator knows no device
   auto* allocator = c10::getDeviceAllocator(device.type());
   auto free = static_cast<int64_t>(allocator->getMemoryInfo(device.index()).first);
   if (const std::optional<int64_t> limit = config.inference.device_memory_bytes) {
@@ -104,7 +105,8 @@ at::Device choose_device(const ModelConfig& model) {
         "use cpu or auto",
         wanted);
   }
-  return wanted == "auto" ? at::Device(at::kCUDA, 0) : at::Device(wanted);
+  const at::Device device(wanted == "auto" ? "cuda" : wanted);
+  return device.has_index() ? device : at::Device(device.type(), 0);
 }
 
 models::Precision precision_of(const SniffConfig& config, at::Device device) {
