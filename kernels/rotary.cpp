@@ -13,11 +13,15 @@ const void* data_of(const at::Tensor& x) { return x.defined() ? x.const_data_ptr
 bool fused(at::Tensor x, const HeadSteps& steps) {
   const int64_t head_dim = x.size(2), pairs = steps.cos.defined() ? steps.cos.size(1) : 0;
   const auto type = device_type_of({x, steps.norm_weight});
+  const auto same_type = [&](const at::Tensor& t) {
+    return !t.defined() || t.scalar_type() == x.scalar_type();
+  };
+  const bool one_type = same_type(steps.cos) && same_type(steps.sin) && same_type(steps.factor);
   const bool whole_rows =
       !steps.cos.defined() || (steps.cos.is_contiguous() && steps.sin.is_contiguous());
   const bool fits = x.stride(1) == head_dim && head_dim % 2 == 0 && pairs % 2 == 0 &&
                     head_dim <= device::kMaxHeadDim && whole_rows;
-  if (!type || !fits) return false;
+  if (!type || !one_type || !fits) return false;
   device::norm_rotate(*type,
                       {.x = x.data_ptr(),
                        .rows = x.size(0),

@@ -44,14 +44,15 @@ Tensor positions_of(const std::vector<int64_t>& offsets, int64_t rows) {
 
 bool same_table(const RopeTable& a, const RopeTable& b) { return a.cos.is_same(b.cos); }
 
-/// The table's rows in the order of the pass.
+/// The table's rows in the order of the pass, in the type of the vectors that they turn.
 RopeTable by_row(size_t rope, RopeTables& ropes, const std::vector<int64_t>& offsets,
-                 const Tensor& positions) {
+                 const Tensor& positions, at::ScalarType type) {
   int64_t longest = 0;
   for (size_t d = 0; d + 1 < offsets.size(); ++d)
     longest = std::max(longest, offsets[d + 1] - offsets[d]);
   const RopeTable common = ropes.at(rope, longest);
-  RopeTable rows{common.cos.index_select(0, positions), common.sin.index_select(0, positions)};
+  RopeTable rows{common.cos.index_select(0, positions).to(type),
+                 common.sin.index_select(0, positions).to(type)};
   for (size_t d = 0; d + 1 < offsets.size(); ++d) {
     const int64_t begin = offsets[d], length = offsets[d + 1] - begin;
     const RopeTable own = ropes.at(rope, length);
@@ -83,7 +84,8 @@ PassInputs make_inputs(const DecoderSpec& spec, RopeTables& ropes, const PackedT
   const Tensor positions = positions_of(tokens.offsets, rows);
   const Tensor device_positions = upload(positions, device);
   for (size_t rope = 0; rope < spec.ropes.size(); ++rope)
-    inputs.ropes.push_back(by_row(rope, ropes, tokens.offsets, device_positions));
+    inputs.ropes.push_back(
+        by_row(rope, ropes, tokens.offsets, device_positions, options.precision.stream()));
   if (spec.query_temperature) {
     inputs.query_factor = upload(
         query_factor(*spec.query_temperature, positions, options.precision.stream()), device);

@@ -40,6 +40,10 @@ Recorder run(Decoder& decoder, const std::vector<std::vector<int32_t>>& document
 class DeviceDecoder : public testing::TestWithParam<std::tuple<std::string, at::ScalarType>> {
  protected:
   Decoder load(at::Device device, bool streamed = false) const {
+    return load(device, streamed, std::get<1>(GetParam()));
+  }
+
+  Decoder load(at::Device device, bool streamed, const Precision& precision) const {
     const auto& [model_type, dtype] = GetParam();
     const auto folder = test::write_tiny_model(model_type + "_" + c10::toString(dtype),
                                                test::tiny_config(model_type));
@@ -49,7 +53,7 @@ class DeviceDecoder : public testing::TestWithParam<std::tuple<std::string, at::
       wanted.push_back({layer.attention, layer.attention});
     return Decoder::load(
         folder, std::move(model),
-        {.precision = dtype, .device = device, .wanted = wanted, .streamed = streamed});
+        {.precision = precision, .device = device, .wanted = wanted, .streamed = streamed});
   }
 };
 
@@ -75,6 +79,20 @@ TEST_P(DeviceDecoder, GivesTheCpusVectors) {
     const at::Tensor wide = vectors.to(at::kDouble);
     const double error = (got.seen.at(key).to(at::kDouble) - wide).norm().item<double>();
     EXPECT_LT(error, tolerance * wide.norm().item<double>()) << key.first << key.second;
+  }
+}
+
+TEST_P(DeviceDecoder, GivesTheCpusVectorsUnderAutocast) {
+  const Precision precision(std::get<1>(GetParam()), at::kHalf);
+  Decoder device = load({at::kCUDA, 0}, /*streamed=*/false, precision);
+  Decoder cpu = load(at::kCPU, /*streamed=*/false, precision);
+  const std::vector<std::vector<int32_t>> documents = {some_ids(700, 3), some_ids(1100, 4)};
+  const Recorder got = run(device, documents), expected = run(cpu, documents);
+  ASSERT_EQ(got.seen.size(), expected.seen.size());
+  for (const auto& [key, vectors] : expected.seen) {
+    const at::Tensor wide = vectors.to(at::kDouble);
+    const double error = (got.seen.at(key).to(at::kDouble) - wide).norm().item<double>();
+    EXPECT_LT(error, 0.03 * wide.norm().item<double>()) << key.first << key.second;
   }
 }
 
