@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <mutex>
 #include <optional>
 #include <system_error>
 #include <thread>
@@ -19,6 +20,7 @@
 #include "saver/run_file.h"
 #include "saver/space.h"
 #include "saver/spool_reader.h"
+#include "saver/spool_recovery.h"
 #include "saver/spool_writer.h"
 
 namespace qk::saver {
@@ -89,10 +91,21 @@ FileFacts write_staged(const fs::path& staging, const std::string& name, const s
 
 }  // namespace
 
+/// One lane of the spool, and what its unit under way has.
+struct Lane {
+  Lane(const fs::path& folder, int64_t number, const SpoolShape& shape, LaneEnd end,
+       int64_t segment_bytes)
+      : spool(folder, number, shape, std::move(end), static_cast<uint64_t>(segment_bytes)),
+        parts(shape.heads.size()) {}
+
+  SpoolWriter spool;
+  CaptureTotals parts;  ///< rows whose documents are still to come
+};
+
 struct DatasetWriter::State {
   State(WriterOptions given_options, CaptureLayout given_layout, RunFacts given_facts);
 
-  void append(const CapturedBatch& batch);
+  void append(const CapturedBatch& batch, int64_t lane);
   WriteSummary close();
 
   WriterOptions options;
@@ -105,9 +118,9 @@ struct DatasetWriter::State {
   std::optional<FinishedCapture>
       finished;  ///< in data_root: this capture, or the one to be replaced
   Found found = Found::Nothing;
-  CaptureTotals totals;
-  CaptureTotals parts;  ///< rows whose documents are still to come
-  std::optional<SpoolWriter> spool;
+  RecoveredSpool spool;  ///< documents: those found when it was opened
+  std::mutex mutex;      ///< guards spool.index, spool.totals, lanes' parts and what follows
+  std::map<int64_t, Lane> lanes;
   SpaceForecast forecast;
   bool staging_is_stale = true;
   Clock::time_point opened = Clock::now();
@@ -116,6 +129,9 @@ struct DatasetWriter::State {
   void decide();
   void start_anew();
   void resume();
+  Lane& open_lane(int64_t number);
+  void add_rows(Lane& lane, const CapturedBatch& batch);
+  void end_unit(Lane& lane, const std::vector<Document>& documents);
   WriteSummary summary_of(const std::vector<FileFacts>& row_files) const;
   std::vector<FileFacts> write_final_files(FinishedCapture& capture);
 };
@@ -128,8 +144,7 @@ DatasetWriter::State::State(WriterOptions given_options, CaptureLayout given_lay
       identity(full_identity(facts, layout)),
       shape(layout),
       paths{options.data_root},
-      totals(layout.groups.size()),
-      parts(layout.groups.size()),
+      spool(layout.groups.size()),
       forecast(paths.root, options.documents_total) {
   check_layout(layout, options);
   if (facts.repo_hint.empty()) facts.repo_hint = paths.root.string();
@@ -162,8 +177,8 @@ void DatasetWriter::State::decide() {
   }
   refuse_incomplete(paths, *finished);
   found = Found::Finished;
-  totals.documents = finished->summary.documents;
-  totals.tokens = finished->summary.tokens;
+  spool.totals.documents = finished->summary.documents;
+  spool.totals.tokens = finished->summary.tokens;
   lock.reset();
 }
 
@@ -173,44 +188,70 @@ void DatasetWriter::State::start_anew() {
   write_file_atomically(paths.identity(),
                         unfinished_json({.identity = identity, .replaces = options.replace}));
   fault::point("capture.identified");
-  spool.emplace(paths.work(), shape, SpoolEnd{}, static_cast<uint64_t>(options.segment_bytes));
 }
 
 void DatasetWriter::State::resume() {
-  RecoveredSpool recovered = recover_spool(paths.work(), shape);
-  totals = std::move(recovered.totals);
-  spool.emplace(paths.work(), shape, std::move(recovered.end),
-                static_cast<uint64_t>(options.segment_bytes));
+  if (holds_earlier_format(paths.work())) {
+    throw OutputError(
+        "{}: holds an unfinished capture of an earlier version of sniff-qk, which this one can't "
+        "go on with. Finish it with that version, use --replace to drop it and start anew, or "
+        "choose another output.data_root.",
+        paths.root.string());
+  }
+  spool = recover_spool(paths.work(), shape);
   found = Found::Unfinished;
 }
 
-void DatasetWriter::State::append(const CapturedBatch& batch) {
-  QK_ASSERT(spool);
+Lane& DatasetWriter::State::open_lane(int64_t number) {
+  const std::scoped_lock guard(mutex);
   lock->check();
   if (std::exchange(staging_is_stale, false)) fs::remove_all(paths.staging());
-  spool->append(batch);
+  return lanes
+      .try_emplace(number, paths.work(), number, shape, spool.index.lanes[number],
+                   options.segment_bytes)
+      .first->second;
+}
+
+void DatasetWriter::State::append(const CapturedBatch& batch, int64_t number) {
+  QK_ASSERT(found != Found::Finished && are_consecutive(batch.documents));
+  Lane& lane = open_lane(number);
+  const std::optional<SpoolUnit> unit = lane.spool.append(batch);
+  const std::scoped_lock lock(mutex);
+  spool.index.lanes[number] = lane.spool.end();
+  add_rows(lane, batch);
+  if (!unit) return;
+  spool.index.units.push_back(*unit);
+  end_unit(lane, batch.documents);
+}
+
+void DatasetWriter::State::add_rows(Lane& lane, const CapturedBatch& batch) {
   for (const RowBlock& block : batch.blocks) {
     const auto group = static_cast<size_t>(block.group);
-    parts.add_rows(group, static_cast<int64_t>(layout.groups[group].heads.size()), block.bucket);
+    lane.parts.add_rows(group, static_cast<int64_t>(layout.groups[group].heads.size()),
+                        block.bucket);
   }
-  if (batch.documents.empty()) return;
+}
+
+void DatasetWriter::State::end_unit(Lane& lane, const std::vector<Document>& documents) {
   int64_t told_rows = 0;
-  for (const Document& document : batch.documents) {
+  for (const Document& document : documents) {
     told_rows += document.rows;
-    parts.add(document);
+    lane.parts.add(document);
   }
-  const int64_t rows = parts.rows_of_all_heads(layout);
+  const int64_t rows = lane.parts.rows_of_all_heads(layout);
   if (told_rows != rows) {
     throw InternalError("documents say that they have {} rows, their blocks have {}", told_rows,
                         rows);
   }
-  totals.add(std::exchange(parts, CaptureTotals(layout.groups.size())));
-  forecast.check(totals.documents, spool->end().bytes(), most_final_bytes(layout, totals));
+  spool.totals.add(std::exchange(lane.parts, CaptureTotals(layout.groups.size())));
+  forecast.check(spool.totals.documents, spool.index.bytes(),
+                 most_final_bytes(layout, spool.totals));
 }
 
 WriteSummary DatasetWriter::State::close() {
   if (found == Found::Finished) return finished->summary;
-  QK_ASSERT(spool && parts.rows_of_all_heads(layout) == 0);
+  for (const auto& [number, lane] : lanes) QK_ASSERT(lane.parts.rows_of_all_heads(layout) == 0);
+  const CaptureTotals& totals = spool.totals;
   const Clock::time_point start = Clock::now();
   lock->check();
   check_final_space(paths.root, most_final_bytes(layout, totals));
@@ -227,9 +268,9 @@ WriteSummary DatasetWriter::State::close() {
                         .final_pass_seconds = capture.summary.seconds_finalizing};
   write_staged(paths.staging(), "run.json", finished_json(capture, facts, timings));
 
-  spool->forget_unsynced();
+  for (auto& [number, lane] : lanes) lane.spool.forget_unsynced();
   publish(paths, capture.files, finished ? &*finished : nullptr);
-  spool.reset();
+  lanes.clear();
   lock.reset();
   return capture.summary;
 }
@@ -238,25 +279,27 @@ std::vector<FileFacts> DatasetWriter::State::write_final_files(FinishedCapture& 
   fs::remove_all(paths.staging());
   fs::create_directory(paths.staging());
   fault::point("final.begun");
-  const SpoolEnd& end = spool->end();
+  spool.index.sort();
+  const CaptureTotals& totals = spool.totals;
   std::vector<FileFacts> files =
       write_row_files(layout, shape, totals,
                       {.spool_folder = paths.work(),
                        .staging = paths.staging(),
-                       .segments = end.segments,
-                       .limits = pass_limits(options, layout.head_dim, end.next_sequence),
+                       .spool = spool.index,
+                       .limits = pass_limits(options, layout.head_dim, spool.index.records()),
                        .compression_level = options.compression_level,
                        .token_string = options.token_string,
                        .on_progress = options.on_final_pass,
                        .stop = options.stop});
   capture.summary = summary_of(files);
   const std::string card = render_card(card_input(facts, layout, totals, files));
-  files.push_back(write_examples(SpoolCursor(paths.work(), end.segments, shape), paths.staging()));
+  files.push_back(write_examples(SpoolCursor(paths.work(), spool.index, shape), paths.staging()));
   files.push_back(write_staged(paths.staging(), "README.md", card));
   return files;
 }
 
 WriteSummary DatasetWriter::State::summary_of(const std::vector<FileFacts>& row_files) const {
+  const CaptureTotals& totals = spool.totals;
   WriteSummary summary{.files = static_cast<int64_t>(row_files.size()),
                        .rows = 0,
                        .bytes = 0,
@@ -283,16 +326,28 @@ DatasetWriter::~DatasetWriter() = default;
 void DatasetWriter::capture_begins() { state_->opened = Clock::now(); }
 
 Found DatasetWriter::found() const { return state_->found; }
-int64_t DatasetWriter::documents_done() const { return state_->totals.documents; }
-int64_t DatasetWriter::tokens_done() const { return state_->totals.tokens; }
+const IndexSet& DatasetWriter::documents_found() const { return state_->spool.documents; }
 
-void DatasetWriter::append(const CapturedBatch& batch) {
-  with_files([&] { state_->append(batch); });
+int64_t DatasetWriter::documents_done() const {
+  const std::scoped_lock lock(state_->mutex);
+  return state_->spool.totals.documents;
+}
+
+int64_t DatasetWriter::tokens_done() const {
+  const std::scoped_lock lock(state_->mutex);
+  return state_->spool.totals.tokens;
+}
+
+void DatasetWriter::append(const CapturedBatch& batch, int64_t lane) {
+  with_files([&] { state_->append(batch, lane); });
 }
 
 int64_t DatasetWriter::rows_appended() const {
-  return state_->totals.rows_of_all_heads(state_->layout) +
-         state_->parts.rows_of_all_heads(state_->layout);
+  const std::scoped_lock lock(state_->mutex);
+  int64_t rows = state_->spool.totals.rows_of_all_heads(state_->layout);
+  for (const auto& [number, lane] : state_->lanes)
+    rows += lane.parts.rows_of_all_heads(state_->layout);
+  return rows;
 }
 
 WriteSummary DatasetWriter::close() {

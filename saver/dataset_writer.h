@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/index_set.h"
 #include "saver/rows.h"
 
 namespace qk::saver {
@@ -78,14 +79,16 @@ class DatasetWriter {
   /// documents_done() > 0 may hold.
   Found found() const;
 
-  /// Documents (rows of the dataset, skipped ones included) already in the spool: the run continues
-  /// after them.
-  int64_t documents_done() const;
+  /// Documents (rows of the dataset, skipped ones included) in the spool when it was opened, by
+  /// index: the run passes over them.
+  const IndexSet& documents_found() const;
+  int64_t documents_done() const;  ///< how many; of a finished capture all
   int64_t tokens_done() const;
 
-  /// Batches in dataset order. Called from one thread. Blocks only on disk. Throws OutputError
-  /// (disk full, ...).
-  void append(const CapturedBatch& batch);
+  /// Documents may come in any order, each once; the parts of a batch follow one another in a lane.
+  /// Each lane (0, 1, ...) has its own files and may have its own thread. Blocks only on disk.
+  /// Throws OutputError (disk full, ...).
+  void append(const CapturedBatch& batch, int64_t lane = 0);
 
   /// Rows over all heads appended so far, for the progress display.
   int64_t rows_appended() const;

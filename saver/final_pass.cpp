@@ -176,7 +176,7 @@ std::vector<FileFacts> write_row_files(const CaptureLayout& layout, const SpoolS
   const FinalPassContext context{.layout = layout,
                                  .shape = shape,
                                  .spool_folder = options.spool_folder,
-                                 .segments = options.segments,
+                                 .spool = options.spool,
                                  .totals = totals,
                                  .staging = options.staging,
                                  .format = format,

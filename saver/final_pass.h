@@ -32,7 +32,7 @@ PassPlan plan_pass(const CaptureLayout& layout, const CaptureTotals& totals,
 struct PassOptions {
   std::filesystem::path spool_folder;
   std::filesystem::path staging;
-  std::vector<uint64_t> segments;
+  const SpoolIndex& spool;  ///< sorted
   PassLimits limits;
   int compression_level = 1;
   std::function<std::string(int32_t)> token_string;

@@ -152,7 +152,7 @@ std::vector<FileFacts> write_heads(const FinalPassContext& context,
                                    const std::vector<HeadRange>& ranges) {
   std::vector<std::unique_ptr<RangeRows>> rows;
   for (const HeadRange& range : ranges) rows.push_back(std::make_unique<RangeRows>(context, range));
-  SpoolCursor cursor(context.spool_folder, context.segments, context.shape);
+  SpoolCursor cursor(context.spool_folder, context.spool, context.shape);
   while (cursor.next()) {
     context.poll();
     for (const auto& range : rows) range->take(cursor);

@@ -46,7 +46,7 @@ struct FinalPassContext {
   const CaptureLayout& layout;
   const SpoolShape& shape;
   std::filesystem::path spool_folder;
-  std::vector<uint64_t> segments;
+  const SpoolIndex& spool;  ///< sorted
   const CaptureTotals& totals;
   std::filesystem::path staging;
   const RowFormat& format;

@@ -76,10 +76,11 @@ struct RowBlock {
   SharedBytes vectors = {};         ///< [heads][rows][head_dim] of CaptureLayout::vector_type
 };
 
-/// Everything from some consecutive documents of the dataset, in dataset order. What is too large
-/// for memory comes in parts: batches without documents, then one that lists the documents all
-/// these parts belong to. Only that last one makes them count as done; parts that a crash left
-/// without it are dropped. In each group the parts' rows follow one another in dataset order.
+/// Everything from some consecutive documents of the dataset (no index is left out), in dataset
+/// order. What is too large for memory comes in parts: batches without documents, then one that
+/// lists the documents all these parts belong to. Only that last one makes them count as done;
+/// parts that a crash left without it are dropped. In each group the parts' rows follow one another
+/// in dataset order.
 struct CapturedBatch {
   std::vector<Document> documents;
   std::vector<RowBlock> blocks;  ///< groups without rows may be left out; each group at most once

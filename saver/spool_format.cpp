@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstring>
 #include <limits>
+#include <regex>
 
 #include "base/error.h"
 
@@ -15,7 +16,7 @@ namespace qk::saver {
 namespace {
 
 constexpr uint32_t kMagic = 0x4c505351;  // "QSPL"
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;
 
 static_assert(std::endian::native == std::endian::little, "the spool is little-endian");
 static_assert(sizeof(RecordHeader) == 72, "no padding");
@@ -157,8 +158,17 @@ std::vector<Document> decode_documents(std::span<const std::byte> bytes, size_t 
   return documents;
 }
 
-std::filesystem::path segment_file(const std::filesystem::path& folder, size_t segment) {
-  return folder / fmt::format("rows-{:04}.spool", segment);
+std::filesystem::path segment_file(const std::filesystem::path& folder, int64_t lane,
+                                   size_t segment) {
+  return folder / fmt::format("rows-{:04}-{:04}.spool", lane, segment);
+}
+
+std::optional<int64_t> lane_of(const std::filesystem::path& file) {
+  static const std::regex kPattern("rows-([0-9]{4,9})-[0-9]{4,}\\.spool");
+  std::smatch match;
+  const std::string name = file.filename().string();
+  if (!std::regex_match(name, match, kPattern)) return std::nullopt;
+  return std::stoll(match[1]);
 }
 
 uint64_t checksum(std::span<const std::byte> bytes) {

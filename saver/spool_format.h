@@ -1,5 +1,6 @@
 #pragma once
-/// The records of the spool, byte by byte. docs/format.md tells the same as a picture.
+/// The records of the spool, byte by byte, and where they lie. docs/format.md tells the same as a
+/// picture.
 ///
 ///   header · rows per group · documents · sums · columns · vectors
 ///
@@ -34,8 +35,8 @@ struct RecordHeader {
   uint32_t magic;
   uint32_t version;
   uint64_t capture_id;
-  uint64_t sequence;          ///< 0, 1, 2, ... over all segments
-  uint64_t documents_before;  ///< in earlier records
+  uint64_t sequence;          ///< 0, 1, 2, ... over all segments of the lane
+  uint64_t documents_before;  ///< in earlier records of the lane
   uint32_t documents;         ///< in this one; 0: a part, the documents follow in a later record
   uint32_t groups;
   uint64_t documents_bytes;
@@ -72,7 +73,12 @@ std::vector<std::byte> encode_documents(std::span<const Document> documents);
 /// The bytes' checksum has to be right already.
 std::vector<Document> decode_documents(std::span<const std::byte> bytes, size_t count);
 
-std::filesystem::path segment_file(const std::filesystem::path& folder, size_t segment);
+/// rows-<lane>-<segment>.spool
+std::filesystem::path segment_file(const std::filesystem::path& folder, int64_t lane,
+                                   size_t segment);
+
+/// The lane of such a name; nullopt: it is none.
+std::optional<int64_t> lane_of(const std::filesystem::path& file);
 
 /// XXH3-64.
 uint64_t checksum(std::span<const std::byte> bytes);

@@ -1,36 +1,25 @@
 #pragma once
-/// Reads the spool: recovery when a capture is resumed, and walks over all records for the final
-/// files.
+/// Walks over all records of the spool, for the final files.
 #include <cstdint>
 #include <filesystem>
+#include <map>
+#include <utility>
 #include <vector>
 
 #include "saver/file_io.h"
 #include "saver/rows.h"
 #include "saver/spool_format.h"
-#include "saver/spool_writer.h"
-#include "saver/totals.h"
+#include "saver/spool_index.h"
 
 namespace qk::saver {
 
-struct RecoveredSpool {
-  SpoolEnd end;
-  CaptureTotals totals;
-};
-
-/// Checks every byte of the spool, keeps the whole records up to the last one that completes
-/// documents, and cuts off what follows (torn by a crash, or damaged: warns). An empty folder is an
-/// empty spool.
-RecoveredSpool recover_spool(const std::filesystem::path& folder, const SpoolShape& shape);
-
-/// Does any capture's spool in the folder have a document? Looks at the records' headers only.
-bool holds_documents(const std::filesystem::path& folder);
-
-/// Walks over the records of a checked spool.
+/// Walks over the records of a checked spool, unit by unit as they stand in its index.
 class SpoolCursor {
  public:
-  SpoolCursor(std::filesystem::path folder, std::vector<uint64_t> segments,
-              const SpoolShape& shape);
+  static constexpr size_t kOpenFiles = 16;  ///< at most, of one cursor
+
+  /// index: must outlive this.
+  SpoolCursor(std::filesystem::path folder, const SpoolIndex& index, const SpoolShape& shape);
 
   /// Goes to the next record; false at the end. Throws OutputError when the spool has changed since
   /// it was checked.
@@ -47,13 +36,19 @@ class SpoolCursor {
   OutputError damaged() const;
 
  private:
-  std::filesystem::path file() const { return segment_file(folder_, segment_); }
+  std::filesystem::path file() const { return segment_file(folder_, lane_, segment_); }
+  void begin_unit(const SpoolUnit& unit);
+  void open();
 
   std::filesystem::path folder_;
-  std::vector<uint64_t> segments_;
+  const SpoolIndex& index_;
   const SpoolShape& shape_;
-  Fd fd_;
-  size_t segment_ = 0;
+  std::map<std::pair<int64_t, uint64_t>, Fd> files_;  ///< by lane and segment
+  const Fd* fd_ = nullptr;                            ///< of the current record
+  size_t next_unit_ = 0;
+  uint64_t records_left_ = 0;  ///< of the current unit, behind the current record
+  int64_t lane_ = 0;
+  uint64_t segment_ = 0;
   uint64_t at_ = 0;    ///< the current record
   uint64_t next_ = 0;  ///< the one after it
   Record record_;

@@ -11,6 +11,7 @@
 #include <limits>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include "base/fault_point.h"
 
@@ -146,9 +147,10 @@ class SpoolWriter::Syncer {
   std::thread thread_;
 };
 
-SpoolWriter::SpoolWriter(fs::path folder, const SpoolShape& shape, SpoolEnd end,
+SpoolWriter::SpoolWriter(fs::path folder, int64_t lane, const SpoolShape& shape, LaneEnd end,
                          uint64_t segment_bytes)
     : folder_(std::move(folder)),
+      lane_(lane),
       shape_(shape),
       end_(std::move(end)),
       segment_bytes_(segment_bytes) {}
@@ -163,16 +165,20 @@ void SpoolWriter::open_segment() {
   const bool full = !end_.segments.empty() && end_.segments.back() >= segment_bytes_;
   if (segment_ && !full) return;
   if (end_.segments.empty() || full) end_.segments.push_back(0);
-  const fs::path file = segment_file(folder_, end_.segments.size() - 1);
   const uint64_t end = end_.segments.back();
-  auto segment = std::make_shared<Fd>(open_fd(file, O_WRONLY | O_APPEND | O_CREAT));
-  if (::ftruncate(segment->get(), static_cast<off_t>(end)) != 0) throw io_error("cut", file, errno);
+  auto segment = std::make_shared<Fd>(open_fd(file(), O_WRONLY | O_APPEND | O_CREAT));
+  if (::ftruncate(segment->get(), static_cast<off_t>(end)) != 0)
+    throw io_error("cut", file(), errno);
   segment_ = std::move(segment);
   fault::point("spool.segment");
   if (!syncer_) syncer_ = std::make_unique<Syncer>(folder_);
 }
 
-void SpoolWriter::append(const CapturedBatch& batch) {
+fs::path SpoolWriter::file() const {
+  return segment_file(folder_, lane_, end_.segments.size() - 1);
+}
+
+std::optional<SpoolUnit> SpoolWriter::append(const CapturedBatch& batch) {
   const std::vector<const RowBlock*> blocks = blocks_by_group(batch, shape_);
   const std::vector<std::byte> documents = encode_documents(batch.documents);
   const std::vector<uint64_t> sums = sums_of(blocks, shape_);
@@ -194,18 +200,29 @@ void SpoolWriter::append(const CapturedBatch& batch) {
   add_rows(parts, blocks);
 
   open_segment();
-  const fs::path file = segment_file(folder_, end_.segments.size() - 1);
   try {
-    write_fully(*segment_, std::move(parts), file);
+    write_fully(*segment_, std::move(parts), file());
   } catch (const OutputError&) {
     segment_.reset();  // opening it again cuts off what was written of the record
     throw;
   }
   fault::point("spool.appended");
+  if (unit_.records++ == 0) {
+    unit_.segment = end_.segments.size() - 1;
+    unit_.begin = end_.segments.back();
+  }
   end_.segments.back() += record.header.record_bytes;
   ++end_.next_sequence;
   end_.documents += batch.documents.size();
   syncer_->wrote(segment_, record.header.record_bytes);
+  return batch.documents.empty() ? std::nullopt : std::optional(end_unit(batch.documents));
+}
+
+SpoolUnit SpoolWriter::end_unit(const std::vector<Document>& documents) {
+  unit_.lane = lane_;
+  unit_.first_document = documents.front().index;
+  unit_.documents = static_cast<int64_t>(documents.size());
+  return std::exchange(unit_, {});
 }
 
 }  // namespace qk::saver

@@ -90,7 +90,7 @@ class CaptureLoop {
         progress_(progress),
         documents_(*inputs.reader, inputs.tokenizer,
                    {.max_length = config.tokenizer.max_length,
-                    .skip = writer.documents_done(),
+                    .done = writer.documents_found(),
                     .threads = std::max(1, at::get_num_threads() / 2)}),
         device_(choose_device(config.model)),
         decoder_(load_decoder(config, inputs, device_)),
@@ -150,14 +150,17 @@ class CaptureLoop {
     timed([&] { sniffer_.finish_passes(); });
   }
 
-  /// The next documents up to the token budget, at least one; empty at the end of the dataset.
+  /// The next documents up to the token budget, at least one, none left out between them; empty at
+  /// the end of the dataset.
   Batch next_batch() {
     Batch batch;
     while (true) {
       if (!held_) held_ = documents_.next();
       if (!held_) break;
       const auto length = static_cast<int64_t>(held_->ids.size());
-      if (!batch.documents.empty() && batch.tokens.offsets.back() + length > budget_.tokens) break;
+      if (!batch.documents.empty() && (batch.tokens.offsets.back() + length > budget_.tokens ||
+                                       held_->index != batch.documents.back().index + 1))
+        break;
       check_fits(*held_);
       add(batch, std::move(*std::exchange(held_, std::nullopt)));
     }

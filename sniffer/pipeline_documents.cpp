@@ -11,8 +11,7 @@ int64_t bytes_held(const TokenizedDocument& document) {
 
 DocumentStream::DocumentStream(source::TextReader& reader, const tokenizer::Tokenizer& tokenizer,
                                Options options)
-    : reader_(reader), tokenizer_(tokenizer), options_(options) {
-  reader_.skip(options_.skip);
+    : reader_(reader), tokenizer_(tokenizer), options_(std::move(options)) {
   for (int i = 0; i < options_.threads; ++i) threads_.emplace_back([this] { work(); });
 }
 
@@ -33,9 +32,12 @@ std::optional<source::TextRow> DocumentStream::read_row(int64_t& sequence, doubl
     return room || stopping_ || ended_ || error_;
   });
   if (stopping_ || ended_ || error_) return std::nullopt;
+  const int64_t wanted = options_.done.next_missing(next_index_);
+  next_index_ += reader_.skip(wanted - next_index_);
   std::optional<source::TextRow> row = reader_.next();
   if (row) {
     sequence = next_read_++;
+    next_index_ = row->index + 1;
     fraction = reader_.progress();
     held_bytes_ += static_cast<int64_t>(row->text.size());
   } else {
@@ -87,7 +89,7 @@ std::optional<TokenizedDocument> DocumentStream::next() {
 
 std::optional<int64_t> DocumentStream::row_count() const {
   const std::scoped_lock lock(mutex_);
-  return ended_ ? options_.skip + next_read_ : reader_.row_count();
+  return ended_ ? next_index_ : reader_.row_count();
 }
 
 source::TextFlaws DocumentStream::flaws() const {

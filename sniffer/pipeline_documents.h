@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/index_set.h"
 #include "source/text_reader.h"
 #include "tokenizer/tokenizer.h"
 
@@ -30,7 +31,7 @@ class DocumentStream {
  public:
   struct Options {
     int64_t max_length = 0;
-    int64_t skip = 0;  ///< documents at the start that an earlier run has finished
+    IndexSet done = {};  ///< documents that an earlier run has finished, by index
     int threads = 1;
     int64_t ahead_bytes = 64 << 20;  ///< text and ids held at most, beside one document per thread
   };
@@ -57,6 +58,7 @@ class DocumentStream {
   mutable std::mutex mutex_;  // guards everything below and the reader
   std::condition_variable changed_;
   std::map<int64_t, TokenizedDocument> ready_;  // by sequence number
+  int64_t next_index_ = 0;                      // in the dataset, of the next row to read
   int64_t next_read_ = 0, next_out_ = 0;
   int64_t held_bytes_ = 0;
   bool ended_ = false, stopping_ = false;

@@ -13,7 +13,7 @@
 #include "base/numbers.h"
 #include "hub/pull.h"
 #include "saver/data_root.h"
-#include "saver/spool_reader.h"
+#include "saver/spool_recovery.h"
 #include "sniffer/pipeline_hub.h"
 #include "sniffer/pipeline_push.h"
 

@@ -117,7 +117,7 @@ TEST_F(Fault, DamageToTheSpoolIsComputedAgain) {
     for (const size_t percent : {1, 50, 98}) {
       SCOPED_TRACE(testing::Message() << (cut ? "cut at " : "flipped at ") << percent << " %");
       ASSERT_EQ(run_with("kill final.begun 1", capture()).signal, SIGKILL);
-      const fs::path segment = root_ / ".sniff/rows-0000.spool";
+      const fs::path segment = root_ / ".sniff/rows-0000-0000.spool";
       std::string bytes = read_file(segment);
       const size_t place = bytes.size() * percent / 100;
       if (cut) bytes.resize(place);

@@ -69,10 +69,10 @@ TEST_F(Storage, AFolderThatMayNotBeWrittenIsNamed) {
   fs::permissions(root_.parent_path(), fs::perms(0700));
   ASSERT_EQ(run_with("kill spool.appended 2", capture()).signal, SIGKILL);
   fs::permissions(root_ / ".sniff", fs::perms(0500));
-  fs::permissions(root_ / ".sniff/rows-0000.spool", fs::perms(0400));
+  fs::permissions(root_ / ".sniff/rows-0000-0000.spool", fs::perms(0400));
   expect_told(run(capture()), "Permission denied", "Change its permissions");
   fs::permissions(root_ / ".sniff", fs::perms(0700));
-  fs::permissions(root_ / ".sniff/rows-0000.spool", fs::perms(0600));
+  fs::permissions(root_ / ".sniff/rows-0000-0000.spool", fs::perms(0600));
   expect_resumed(expected);
 }
 
@@ -219,7 +219,7 @@ class Room : public Storage {
 TEST_F(Room, ACaptureThatCannotFitIsRefusedBeforeItsFirstPass) {
   const Outcome outcome = run_with_room(1'000'000);
   expect_told(outcome, "a capture of these 200 documents will need about", "capture less");
-  EXPECT_FALSE(fs::exists(root_ / ".sniff/rows-0000.spool"));
+  EXPECT_FALSE(fs::exists(root_ / ".sniff/rows-0000-0000.spool"));
   const Outcome sparser =
       run_with_room(1'000'000, {"capture.sampler.type=uniform", "capture.sampler.base_rate=0.1"});
   EXPECT_EQ(sparser.exit_code, 0) << sparser.err << "nothing binds a later run";

@@ -156,7 +156,7 @@ TEST_P(CrashedPublish, IsFinishedByTheNextRun) {
   fs::create_directories(paths.work());
   fs::copy(wanted, paths.staging(), fs::copy_options::recursive);
   touch(paths.identity(), "{}");
-  touch(paths.work() / "rows-0000.spool");
+  touch(paths.work() / "rows-0000-0000.spool");
   std::vector<std::string> names;
   for (const auto& [name, bytes] : contents(wanted)) {
     if (name != "run.json") names.push_back('"' + name + '"');

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include <fstream>
+#include <thread>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -12,10 +13,12 @@ namespace qk::saver::testing {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using ::testing::Pair;
 
-const char* const kFirstSegment = ".sniff/rows-0000.spool";
+const char* const kFirstSegment = ".sniff/rows-0000-0000.spool";
 
 /// Documents 0..last-1 in batches of 3, then the run ends without close().
 void abandon(const Synthetic& capture, const WriterOptions& options, int64_t last) {
@@ -122,12 +125,72 @@ TEST(Resume, AMissingSegmentDropsTheLaterOnes) {
   WriterOptions segmented = options(root);
   segmented.segment_bytes = 1;
   abandon(capture, segmented, 15);
-  ASSERT_TRUE(fs::remove(root / ".sniff/rows-0002.spool"));
+  ASSERT_TRUE(fs::remove(root / ".sniff/rows-0000-0002.spool"));
   DatasetWriter writer(segmented, capture.layout, facts());
   ASSERT_EQ(writer.documents_done(), 6);
   append_all(writer, capture, 6, 3);
   writer.close();
   EXPECT_EQ(contents(root), contents(whole));
+}
+
+TEST(Resume, DocumentsMayComeInAnyOrderAndInSeveralLanes) {
+  const Synthetic capture;
+  const fs::path root = fresh_folder(), whole = fresh_folder("whole");
+  run(capture, options(whole));
+  {
+    DatasetWriter writer(options(root), capture.layout, facts());
+    writer.append(capture.batch(9, 14), 1);
+    CapturedBatch part = capture.batch(14, 16);  // its documents don't come in this run
+    part.documents.clear();
+    writer.append(part, 1);
+    writer.append(capture.batch(3, 4), 0);
+    writer.append(capture.batch(0, 2), 2);
+  }
+  DatasetWriter writer(options(root), capture.layout, facts());
+  EXPECT_THAT(writer.documents_found().runs(), ElementsAre(Pair(0, 2), Pair(3, 4), Pair(9, 14)));
+  EXPECT_EQ(writer.documents_done(), 8);
+  writer.append(capture.batch(14, 20), 5);
+  writer.append(capture.batch(4, 9), 0);
+  writer.append(capture.batch(2, 3), 1);
+  writer.close();
+  EXPECT_EQ(contents(root), contents(whole));
+}
+
+TEST(Resume, LanesAreWrittenByTheirOwnThreads) {
+  const Synthetic capture;
+  const fs::path root = fresh_folder(), whole = fresh_folder("whole");
+  run(capture, options(whole));
+  DatasetWriter writer(options(root), capture.layout, facts());
+  {
+    std::vector<std::jthread> threads;
+    for (int64_t lane = 0; lane < 4; ++lane) {
+      threads.emplace_back([&, lane] {
+        for (int64_t i = lane; i < 20; i += 4) writer.append(capture.batch(i, i + 1), lane);
+      });
+    }
+  }
+  EXPECT_EQ(writer.documents_done(), 20);
+  writer.close();
+  EXPECT_EQ(contents(root), contents(whole));
+}
+
+TEST(Resume, ASpoolOfAnEarlierVersionIsRefused) {
+  const Synthetic capture;
+  const fs::path root = fresh_folder();
+  abandon(capture, options(root), 6);
+  fs::rename(root / kFirstSegment, root / ".sniff/rows-0000.spool");
+  const auto before = contents(root);
+  const std::string message =
+      message_of<OutputError>([&] { DatasetWriter(options(root), capture.layout, facts()); });
+  EXPECT_THAT(message, HasSubstr("earlier version"));
+  EXPECT_THAT(message, HasSubstr("--replace"));
+  RunFacts other = facts();
+  other.identity["capture.sampler.type"] = "uniform";
+  EXPECT_THROW(DatasetWriter(options(root), capture.layout, other), OutputError);
+  EXPECT_EQ(contents(root), before);
+  WriterOptions anew = options(root);
+  anew.replace = true;
+  EXPECT_EQ(DatasetWriter(anew, capture.layout, facts()).documents_done(), 0);
 }
 
 TEST(Resume, OtherSettingsAreListed) {
@@ -199,7 +262,7 @@ TEST(Resume, AFullDiskIsAClearErrorAndTheRunGoesOn) {
     const FileSizeLimit limited(limit);
     const std::string message =
         message_of<OutputError>([&] { writer.append(capture.batch(3, 6)); });
-    EXPECT_THAT(message, HasSubstr("rows-0000.spool"));
+    EXPECT_THAT(message, HasSubstr("rows-0000-0000.spool"));
     EXPECT_THAT(message, HasSubstr("same command"));
   }
   DatasetWriter writer(options(root), capture.layout, facts());

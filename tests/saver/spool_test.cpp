@@ -6,13 +6,15 @@
 #include "base/log.h"
 #include "capture_fixture.h"
 #include "saver/spool_reader.h"
+#include "saver/spool_recovery.h"
 #include "saver/spool_writer.h"
 
 namespace qk::saver::testing {
 namespace {
 
 namespace fs = std::filesystem;
-using ::testing::AnyOf;
+using ::testing::ElementsAre;
+using ::testing::Pair;
 
 /// A spool of six documents in two records; its bytes can be damaged at will.
 class Spool : public ::testing::Test {
@@ -20,7 +22,7 @@ class Spool : public ::testing::Test {
   Spool() : folder_(fresh_folder()), shape_(capture_.layout) {
     qk::log::set_level(qk::log::Level::Off);
     shape_.capture_id = 77;
-    SpoolWriter writer(folder_, shape_, {}, 1 << 30);
+    SpoolWriter writer(folder_, 0, shape_, {}, 1 << 30);
     writer.append(capture_.batch(0, 3));
     writer.append(capture_.batch(3, 6));
     bytes_ = qk::read_file(file());
@@ -29,11 +31,14 @@ class Spool : public ::testing::Test {
   }
   ~Spool() override { qk::log::set_level(qk::log::Level::Info); }
 
-  fs::path file() const { return segment_file(folder_, 0); }
+  fs::path file() const { return segment_file(folder_, 0, 0); }
 
   std::vector<uint64_t> records() const {
     std::vector<uint64_t> sizes;
-    SpoolCursor cursor(folder_, {bytes_.size()}, shape_);
+    SpoolIndex index;
+    index.lanes[0].segments = {bytes_.size()};
+    index.units = {{.documents = 6, .records = 2}};
+    SpoolCursor cursor(folder_, index, shape_);
     while (cursor.next()) sizes.push_back(cursor.record().header.record_bytes);
     return sizes;
   }
@@ -42,13 +47,13 @@ class Spool : public ::testing::Test {
   uint64_t documents_in(const std::string& bytes) {
     std::ofstream(file(), std::ios::binary | std::ios::trunc) << bytes;
     const RecoveredSpool recovered = recover_spool(folder_, shape_);
-    const uint64_t kept = recovered.end.segments.empty() ? 0 : recovered.end.segments[0];
-    EXPECT_EQ(kept, (recovered.end.documents == 6   ? bytes_.size()
-                     : recovered.end.documents == 3 ? first_record_
-                                                    : 0));
+    const int64_t documents = recovered.totals.documents;
+    const uint64_t kept = recovered.index.bytes();
+    EXPECT_EQ(kept, documents == 6 ? bytes_.size() : documents == 3 ? first_record_ : 0);
     EXPECT_EQ(kept > 0 ? qk::read_file(file()) : "", bytes_.substr(0, kept));
-    EXPECT_EQ(static_cast<uint64_t>(recovered.totals.documents), recovered.end.documents);
-    return recovered.end.documents;
+    EXPECT_EQ(recovered.documents.count(), documents);
+    EXPECT_EQ(recovered.documents.next_missing(0), documents);
+    return static_cast<uint64_t>(documents);
   }
 
   Synthetic capture_{VectorType::BFloat16, true, 2};
@@ -88,13 +93,75 @@ TEST_F(Spool, IgnoresRecordsOfAnotherCapture) {
 TEST_F(Spool, RecordsDoNotLieInTwoSegments) {
   const fs::path folder = fresh_folder("segments");
   {
-    SpoolWriter writer(folder, shape_, {}, bytes_.size() - 1);
+    SpoolWriter writer(folder, 0, shape_, {}, bytes_.size() - 1);
     for (int64_t i = 0; i < 12; i += 3) writer.append(capture_.batch(i, i + 3));
     EXPECT_EQ(writer.end().segments.size(), 2U);
   }
   const RecoveredSpool recovered = recover_spool(folder, shape_);
-  EXPECT_EQ(recovered.end.documents, 12U);
-  EXPECT_EQ(recovered.end.next_sequence, 4U);
+  EXPECT_EQ(recovered.documents.count(), 12);
+  EXPECT_EQ(recovered.index.lanes.at(0).next_sequence, 4U);
+  EXPECT_EQ(recovered.index.units.size(), 4U);
+}
+
+TEST_F(Spool, LanesAreReadTogetherInDatasetOrder) {
+  const fs::path folder = fresh_folder("lanes");
+  {
+    SpoolWriter first(folder, 0, shape_, {}, 1), second(folder, 7, shape_, {}, 1);
+    second.append(capture_.batch(3, 6));
+    first.append(capture_.batch(8, 12));
+    second.append(capture_.batch(0, 3));
+  }
+  RecoveredSpool recovered = recover_spool(folder, shape_);
+  EXPECT_THAT(recovered.documents.runs(), ElementsAre(Pair(0, 6), Pair(8, 12)));
+  recovered.index.sort();
+  SpoolCursor cursor(folder, recovered.index, shape_);
+  std::vector<int64_t> indices;
+  while (cursor.next()) {
+    for (const Document& document : cursor.read_documents()) indices.push_back(document.index);
+  }
+  EXPECT_THAT(indices, ElementsAre(0, 1, 2, 3, 4, 5, 8, 9, 10, 11));
+}
+
+TEST_F(Spool, ADamagedLaneLeavesTheOthersWhole) {
+  {
+    SpoolWriter other(folder_, 1, shape_, {}, 1 << 30);
+    other.append(capture_.batch(6, 9));
+  }
+  std::ofstream(file(), std::ios::binary | std::ios::trunc) << bytes_.substr(0, first_record_ + 9);
+  EXPECT_THAT(recover_spool(folder_, shape_).documents.runs(), ElementsAre(Pair(0, 3), Pair(6, 9)));
+}
+
+TEST_F(Spool, DocumentsThatAreInTwoLanesAreKeptOnce) {
+  {
+    SpoolWriter other(folder_, 1, shape_, {}, 1 << 30);
+    other.append(capture_.batch(6, 9));
+    other.append(capture_.batch(5, 6));
+    other.append(capture_.batch(9, 12));
+  }
+  const RecoveredSpool recovered = recover_spool(folder_, shape_);
+  EXPECT_THAT(recovered.documents.runs(), ElementsAre(Pair(0, 9)));
+  EXPECT_EQ(recovered.totals.documents, 9);
+  EXPECT_EQ(fs::file_size(segment_file(folder_, 1, 0)), recovered.index.lanes.at(1).bytes());
+}
+
+TEST_F(Spool, AUnitsPartsMayLieInTwoSegments) {
+  const fs::path folder = fresh_folder("parts");
+  CapturedBatch part = capture_.batch(0, 2), rest = capture_.batch(2, 4);
+  rest.documents.insert(rest.documents.begin(), part.documents.begin(), part.documents.end());
+  part.documents.clear();
+  {
+    SpoolWriter writer(folder, 0, shape_, {}, 1);
+    EXPECT_FALSE(writer.append(part));
+    EXPECT_TRUE(writer.append(rest));
+    EXPECT_TRUE(writer.append(capture_.batch(4, 6)));
+  }
+  const RecoveredSpool recovered = recover_spool(folder, shape_);
+  ASSERT_EQ(recovered.index.units.size(), 2U);
+  EXPECT_EQ(recovered.index.units[0].records, 2U);
+  SpoolCursor cursor(folder, recovered.index, shape_);
+  int records = 0;
+  while (cursor.next()) ++records;
+  EXPECT_EQ(records, 3);
 }
 
 TEST_F(Spool, TotalsAreCountedAgain) {
