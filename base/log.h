@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <functional>
+#include <string>
 #include <string_view>
 
 namespace qk::log {
@@ -13,6 +14,9 @@ enum class Level { Debug, Info, Warn, Off };
 
 void set_level(Level level);
 Level level();
+
+/// Who speaks, before every message ("rank 2: "); nobody to begin with.
+void set_speaker(std::string speaker);
 
 /// Called around each message: false before it, true after it.
 void set_line_hook(std::function<void(bool after)> hook);

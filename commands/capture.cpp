@@ -1,9 +1,13 @@
 #include <fmt/format.h>
 
+#include <cstdio>
+
 #include <memory>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "commands/commands.h"
+#include "parallel/job.h"
 #include "sniffer/pipeline.h"
 #include "sniffer/pipeline_push.h"
 
@@ -18,28 +22,46 @@ struct Arguments {
   std::string metrics;
 };
 
-void capture(const Arguments& arguments) {
-  const sniffer::SniffConfig config = arguments.config.load();
-  if (arguments.print_config) {
-    fmt::print("{}", sniffer::print_config(config));
-    return;
-  }
-  if (arguments.quiet) log::set_level(log::Level::Warn);
+void capture(const Arguments& arguments, const sniffer::SniffConfig& config, parallel::Job& job) {
+  const bool first = job.rank() == 0;  // speaks for all
+  const bool quiet = arguments.quiet || !first;
+  if (quiet) log::set_level(log::Level::Warn);
   if (config.inference.debug_logging) log::set_level(log::Level::Debug);
   const std::atomic<bool>* stop = stop_on_signals();
-  const bool with_push = config.output.hf_repo_id && !arguments.no_push;
+  const bool with_push = first && config.output.hf_repo_id && !arguments.no_push;
   if (with_push) sniffer::check_push(config.output);  // before the work, not after it
   sniffer::Monitor monitor(
-      {.watch = arguments.watch && !arguments.quiet, .metrics = arguments.metrics});
-  const sniffer::RunReport report =
-      run_sniff(config, {.replace = arguments.replace,
-                         .quiet = arguments.quiet || monitor.watching(),
-                         .version = QK_VERSION,
-                         .stop = stop,
-                         .monitor = &monitor});
+      {.watch = arguments.watch && !quiet, .metrics = first ? arguments.metrics : ""});
+  const sniffer::RunReport report = run_sniff(config,
+                                              {.replace = arguments.replace,
+                                               .quiet = quiet || monitor.watching(),
+                                               .version = QK_VERSION,
+                                               .stop = stop,
+                                               .monitor = &monitor},
+                                              job);
   if (!report.already_finished) monitor.finish(report.stages);
-  if (!arguments.quiet) fmt::print(stderr, "{}", summary(report, config.output.data_root));
+  if (!quiet) fmt::print(stderr, "{}", summary(report, config.output.data_root));
   if (with_push) push(config, stop);
+}
+
+/// A rank that can't go on ends the job: the others would wait for it.
+void capture(const Arguments& arguments) {
+  const std::unique_ptr<parallel::Job> job = parallel::join_job();
+  if (job->size() == 1) return capture(arguments, arguments.config.load(), *job);
+  const std::string speaker = fmt::format("rank {} ({}): ", job->rank(), job->host());
+  log::set_speaker(speaker);
+  const auto end = [&](ExitCode code, const char* message) {
+    fmt::print(stderr, "sniff-qk: {}{}\n", speaker, message);
+    std::fflush(stderr);
+    job->abort(static_cast<int>(code));
+  };
+  try {
+    capture(arguments, arguments.config.load(), *job);
+  } catch (const Error& error) {
+    end(error.code(), error.what());
+  } catch (const std::exception& error) {
+    end(ExitCode::Internal, error.what());
+  }
 }
 
 }  // namespace
@@ -72,6 +94,8 @@ void add_capture(CLI::App& program) {
     if (program.get_subcommands().empty() || *command) {
       if (arguments->config_reference) {
         fmt::print("{}", sniffer::config_reference());
+      } else if (arguments->print_config) {
+        fmt::print("{}", sniffer::print_config(arguments->config.load()));
       } else {
         capture(*arguments);
       }

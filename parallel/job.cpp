@@ -21,6 +21,7 @@ class JobAlone final : public Job {
   int rank() const override { return 0; }
   int size() const override { return 1; }
   int ranks_on_host() const override { return 1; }
+  int rank_on_host() const override { return 0; }
   std::string host() const override {
     std::array<char, 256> name{};
     return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "this host";

@@ -21,6 +21,7 @@ class Job {
   virtual int size() const = 0;
   /// How many ranks of this job run on this host, this one included.
   virtual int ranks_on_host() const = 0;
+  virtual int rank_on_host() const = 0;
   virtual std::string host() const = 0;
 
   /// Adds to a counter; returns what it was before. From any thread.

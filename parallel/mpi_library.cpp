@@ -25,6 +25,7 @@ class MpiJob final : public Job {
     MPI_Comm on_host;
     MPI_Comm_split_type(world_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &on_host);
     MPI_Comm_size(on_host, &ranks_on_host_);
+    MPI_Comm_rank(on_host, &rank_on_host_);
     MPI_Comm_free(&on_host);
     void* memory = nullptr;
     const MPI_Aint bytes = rank_ == 0 ? kCounters * sizeof(int64_t) : 0;
@@ -48,6 +49,7 @@ class MpiJob final : public Job {
   int rank() const override { return rank_; }
   int size() const override { return size_; }
   int ranks_on_host() const override { return ranks_on_host_; }
+  int rank_on_host() const override { return rank_on_host_; }
 
   std::string host() const override {
     std::array<char, MPI_MAX_PROCESSOR_NAME> name{};
@@ -108,7 +110,7 @@ class MpiJob final : public Job {
 
   MPI_Comm world_ = MPI_COMM_NULL;
   MPI_Win counters_ = MPI_WIN_NULL;
-  int rank_ = 0, size_ = 1, ranks_on_host_ = 1;
+  int rank_ = 0, size_ = 1, ranks_on_host_ = 1, rank_on_host_ = 0;
   std::mutex mutex_;  // guards add()
   std::atomic<bool> stopping_ = false;
   std::thread progress_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <mutex>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <system_error>
 #include <thread>
@@ -14,6 +15,7 @@
 #include "base/files.h"
 #include "saver/arrow_check.h"
 #include "saver/card.h"
+#include "saver/crew.h"
 #include "saver/data_root.h"
 #include "saver/examples_file.h"
 #include "saver/final_pass.h"
@@ -80,6 +82,28 @@ CardInput card_input(const RunFacts& facts, const CaptureLayout& layout,
   return input;
 }
 
+/// Rank 0's threads, memory and open files stand for those of all ranks: their plans must be the
+/// same.
+PassLimits limits_of_job(PassLimits limits, parallel::Job& job) {
+  const int ranks = job.size();
+  const nlohmann::json told = nlohmann::json::parse(
+      job.broadcast(nlohmann::json({limits.threads, limits.open_files}).dump()));
+  limits.threads = told.at(0).get<int>() * ranks;
+  limits.open_files = told.at(1).get<int64_t>() * ranks;
+  limits.memory_bytes *= ranks;
+  return limits;
+}
+
+/// As one process lists them.
+std::vector<FileFacts> in_order(std::vector<FileFacts> files, const CaptureLayout& layout) {
+  std::map<std::string, size_t> place;
+  for (const LayerHeads& group : layout.groups)
+    for (size_t head = 0; head < group.heads.size(); ++head)
+      place.emplace(config_name(group, head) + "/data.parquet", place.size());
+  std::ranges::sort(files, {}, [&](const FileFacts& file) { return place.at(file.name); });
+  return files;
+}
+
 FileFacts write_staged(const fs::path& staging, const std::string& name, const std::string& text) {
   HashedFile file(staging / name);
   check_arrow(file.Write(text));
@@ -107,8 +131,16 @@ struct DatasetWriter::State {
 
   void append(const CapturedBatch& batch, int64_t lane);
   WriteSummary close();
+  /// What a rank has written itself is added to what rank 0 had found.
+  int64_t documents_done() const {
+    return (first() ? 0 : meeting.documents_done) + spool.totals.documents;
+  }
+  int64_t tokens_done() const { return (first() ? 0 : meeting.tokens_done) + spool.totals.tokens; }
+  bool first() const { return job.rank() == 0; }
 
   WriterOptions options;
+  const std::unique_ptr<parallel::Job> alone = parallel::job_alone();
+  parallel::Job& job;
   CaptureLayout layout;
   RunFacts facts;
   Identity identity;
@@ -119,19 +151,24 @@ struct DatasetWriter::State {
       finished;  ///< in data_root: this capture, or the one to be replaced
   Found found = Found::Nothing;
   RecoveredSpool spool;  ///< documents: those found when it was opened
-  std::mutex mutex;      ///< guards spool.index, spool.totals, lanes' parts and what follows
+  Meeting meeting;       ///< what all ranks know of data_root
+  int64_t first_lane = 0;
+  std::mutex mutex;  ///< guards spool.index, spool.totals, lanes' parts and what follows
   std::map<int64_t, Lane> lanes;
   SpaceForecast forecast;
   bool staging_is_stale = true;
   Clock::time_point opened = Clock::now();
 
  private:
+  void meet_others();
+  void close_lanes();
   void decide();
   void start_anew();
   void resume();
   Lane& open_lane(int64_t number);
   void add_rows(Lane& lane, const CapturedBatch& batch);
   void end_unit(Lane& lane, const std::vector<Document>& documents);
+  void publish_files(FinishedCapture& capture, Clock::time_point start);
   WriteSummary summary_of(const std::vector<FileFacts>& row_files) const;
   std::vector<FileFacts> write_final_files(FinishedCapture& capture);
 };
@@ -139,6 +176,7 @@ struct DatasetWriter::State {
 DatasetWriter::State::State(WriterOptions given_options, CaptureLayout given_layout,
                             RunFacts given_facts)
     : options(std::move(given_options)),
+      job(options.job != nullptr ? *options.job : *alone),
       layout(std::move(given_layout)),
       facts(std::move(given_facts)),
       identity(full_identity(facts, layout)),
@@ -150,8 +188,28 @@ DatasetWriter::State::State(WriterOptions given_options, CaptureLayout given_lay
   if (facts.repo_hint.empty()) facts.repo_hint = paths.root.string();
   const std::string text = unfinished_json({.identity = identity, .replaces = false});
   shape.capture_id = checksum(std::as_bytes(std::span(text)));
-  finished = open_data_root(paths, lock);
-  decide();
+  if (first()) {
+    finished = open_data_root(paths, lock);
+    decide();
+  }
+  meet_others();
+}
+
+/// Rank 0 has locked and read data_root; the others write lanes of their own into it.
+void DatasetWriter::State::meet_others() {
+  const int64_t used = spool.index.lanes.empty() ? 0 : spool.index.lanes.rbegin()->first;
+  meeting = meet({.finished = found == Found::Finished,
+                  .documents = spool.documents,
+                  .documents_done = spool.totals.documents,
+                  .tokens_done = spool.totals.tokens,
+                  .first_free_lane = used + 1},
+                 paths.work(), job);
+  if (first()) return;
+  spool.documents = meeting.documents;
+  first_lane = meeting.first_free_lane + job.rank() - 1;
+  found = meeting.finished                ? Found::Finished
+          : meeting.documents.count() > 0 ? Found::Unfinished
+                                          : Found::Nothing;
 }
 
 void DatasetWriter::State::decide() {
@@ -204,8 +262,8 @@ void DatasetWriter::State::resume() {
 
 Lane& DatasetWriter::State::open_lane(int64_t number) {
   const std::scoped_lock guard(mutex);
-  lock->check();
-  if (std::exchange(staging_is_stale, false)) fs::remove_all(paths.staging());
+  if (lock) lock->check();
+  if (std::exchange(staging_is_stale, false) && first()) fs::remove_all(paths.staging());
   return lanes
       .try_emplace(number, paths.work(), number, shape, spool.index.lanes[number],
                    options.segment_bytes)
@@ -214,6 +272,8 @@ Lane& DatasetWriter::State::open_lane(int64_t number) {
 
 void DatasetWriter::State::append(const CapturedBatch& batch, int64_t number) {
   QK_ASSERT(found != Found::Finished && are_consecutive(batch.documents));
+  QK_ASSERT(job.size() == 1 || number == 0);
+  number += first_lane;
   Lane& lane = open_lane(number);
   const std::optional<SpoolUnit> unit = lane.spool.append(batch);
   const std::scoped_lock lock(mutex);
@@ -248,13 +308,26 @@ void DatasetWriter::State::end_unit(Lane& lane, const std::vector<Document>& doc
                  most_final_bytes(layout, spool.totals));
 }
 
-WriteSummary DatasetWriter::State::close() {
-  if (found == Found::Finished) return finished->summary;
+/// Other ranks read what this one has written: nothing of it may still be on its way.
+void DatasetWriter::State::close_lanes() {
   for (const auto& [number, lane] : lanes) QK_ASSERT(lane.parts.rows_of_all_heads(layout) == 0);
-  const CaptureTotals& totals = spool.totals;
+  if (job.size() == 1) return;
+  lanes.clear();
+  Written all =
+      gather_written({.spool = std::move(spool.index), .totals = std::move(spool.totals)}, job);
+  spool.index = std::move(all.spool);
+  spool.totals = std::move(all.totals);
+}
+
+WriteSummary DatasetWriter::State::close() {
+  if (found == Found::Finished) return finished ? finished->summary : WriteSummary{};
   const Clock::time_point start = Clock::now();
-  lock->check();
-  check_final_space(paths.root, most_final_bytes(layout, totals));
+  close_lanes();
+  const CaptureTotals& totals = spool.totals;
+  if (first()) {
+    lock->check();
+    check_final_space(paths.root, most_final_bytes(layout, totals));
+  }
 
   FinishedCapture capture{.identity = identity,
                           .layout = layout,
@@ -263,6 +336,12 @@ WriteSummary DatasetWriter::State::close() {
                           .config_yaml = facts.config_yaml,
                           .rows_per_bucket = {totals.buckets.begin(), totals.buckets.end()}};
   capture.files = write_final_files(capture);
+  if (first()) publish_files(capture, start);
+  job.barrier();
+  return capture.summary;
+}
+
+void DatasetWriter::State::publish_files(FinishedCapture& capture, Clock::time_point start) {
   capture.summary.seconds_finalizing = seconds_since(start);
   const Timings timings{.capture_seconds = std::chrono::duration<double>(start - opened).count(),
                         .final_pass_seconds = capture.summary.seconds_finalizing};
@@ -272,25 +351,32 @@ WriteSummary DatasetWriter::State::close() {
   publish(paths, capture.files, finished ? &*finished : nullptr);
   lanes.clear();
   lock.reset();
-  return capture.summary;
 }
 
 std::vector<FileFacts> DatasetWriter::State::write_final_files(FinishedCapture& capture) {
-  fs::remove_all(paths.staging());
-  fs::create_directory(paths.staging());
-  fault::point("final.begun");
+  if (first()) {
+    fs::remove_all(paths.staging());
+    fs::create_directory(paths.staging());
+    fault::point("final.begun");
+  }
+  job.barrier();
   spool.index.sort();
   const CaptureTotals& totals = spool.totals;
-  std::vector<FileFacts> files =
-      write_row_files(layout, shape, totals,
-                      {.spool_folder = paths.work(),
-                       .staging = paths.staging(),
-                       .spool = spool.index,
-                       .limits = pass_limits(options, layout.head_dim, spool.index.records()),
-                       .compression_level = options.compression_level,
-                       .token_string = options.token_string,
-                       .on_progress = options.on_final_pass,
-                       .stop = options.stop});
+  const PassLimits limits =
+      limits_of_job(pass_limits(options, layout.head_dim, spool.index.records()), job);
+  std::vector<FileFacts> files = write_row_files(layout, shape, totals,
+                                                 {.spool_folder = paths.work(),
+                                                  .staging = paths.staging(),
+                                                  .spool = spool.index,
+                                                  .limits = limits,
+                                                  .rank = static_cast<size_t>(job.rank()),
+                                                  .ranks = static_cast<size_t>(job.size()),
+                                                  .compression_level = options.compression_level,
+                                                  .token_string = options.token_string,
+                                                  .on_progress = options.on_final_pass,
+                                                  .stop = options.stop});
+  if (job.size() > 1) files = in_order(gather_files(files, job), layout);
+  if (!first()) return {};
   capture.summary = summary_of(files);
   const std::string card = render_card(card_input(facts, layout, totals, files));
   files.push_back(write_examples(SpoolCursor(paths.work(), spool.index, shape), paths.staging()));
@@ -330,12 +416,12 @@ const IndexSet& DatasetWriter::documents_found() const { return state_->spool.do
 
 int64_t DatasetWriter::documents_done() const {
   const std::scoped_lock lock(state_->mutex);
-  return state_->spool.totals.documents;
+  return state_->documents_done();
 }
 
 int64_t DatasetWriter::tokens_done() const {
   const std::scoped_lock lock(state_->mutex);
-  return state_->spool.totals.tokens;
+  return state_->tokens_done();
 }
 
 void DatasetWriter::append(const CapturedBatch& batch, int64_t lane) {

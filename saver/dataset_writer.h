@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/index_set.h"
+#include "parallel/job.h"
 #include "saver/rows.h"
 
 namespace qk::saver {
@@ -52,6 +53,9 @@ struct WriterOptions {
   std::function<std::string(int32_t)> token_string;  ///< id -> piece; needed with token_strings
   std::function<void(int64_t done, int64_t total)> on_final_pass;  ///< progress in configs
   const std::atomic<bool>* stop = nullptr;  ///< Ctrl-C: stop the final pass cleanly
+  /// The ranks that write this capture together; all of them construct the writer and close it.
+  /// nullptr: this process alone. Must outlive the writer.
+  parallel::Job* job = nullptr;
 };
 
 struct WriteSummary {
@@ -93,7 +97,8 @@ class DatasetWriter {
   /// Rows over all heads appended so far, for the progress display.
   int64_t rows_appended() const;
 
-  /// Builds the final files. Throws OutputError, Interrupted.
+  /// Builds the final files: each rank its share, rank 0 publishes them and has the summary. Throws
+  /// OutputError, Interrupted.
   WriteSummary close();
 
  private:

@@ -97,8 +97,8 @@ class Planner {
 class Workers {
  public:
   Workers(const PassPlan& plan, const PassOptions& options) : plan_(plan), options_(options) {
-    for (const auto& task : plan.tasks) {
-      for (const HeadRange& range : task) total_ += static_cast<int64_t>(range.count);
+    for (size_t task = options.rank; task < plan.tasks.size(); task += options.ranks) {
+      for (const HeadRange& range : plan.tasks[task]) total_ += static_cast<int64_t>(range.count);
     }
   }
 
@@ -114,7 +114,8 @@ class Workers {
     results_.resize(plan_.tasks.size());
     {
       std::vector<std::jthread> threads;
-      for (int i = 1; i < plan_.threads; ++i) threads.emplace_back([&] { work(context); });
+      const int64_t threads_here = ceil_div(plan_.threads, static_cast<int64_t>(options_.ranks));
+      for (int64_t i = 1; i < threads_here; ++i) threads.emplace_back([&] { work(context); });
       work(context);
     }
     if (error_) std::rethrow_exception(error_);
@@ -139,7 +140,7 @@ class Workers {
   }
 
   std::optional<size_t> next_task() {
-    const size_t task = next_++;
+    const size_t task = options_.rank + next_++ * options_.ranks;
     return task < plan_.tasks.size() ? std::optional(task) : std::nullopt;
   }
 

@@ -13,7 +13,7 @@
 namespace qk::saver {
 
 struct PassPlan {
-  int threads = 1;
+  int threads = 1;  ///< of all processes together
   std::vector<std::vector<HeadRange>> tasks;
 };
 
@@ -25,7 +25,7 @@ struct PassLimits {
   int64_t records = 1;     ///< in the spool
 };
 
-/// Splits all heads that have rows into shares. Pure.
+/// Splits all heads that have rows into shares. Pure: all ranks make the same plan.
 PassPlan plan_pass(const CaptureLayout& layout, const CaptureTotals& totals,
                    const PassLimits& limits);
 
@@ -34,13 +34,14 @@ struct PassOptions {
   std::filesystem::path staging;
   const SpoolIndex& spool;  ///< sorted
   PassLimits limits;
+  size_t rank = 0, ranks = 1;  ///< of the shares, every ranks-th is this process's
   int compression_level = 1;
   std::function<std::string(int32_t)> token_string;
   std::function<void(int64_t done, int64_t total)> on_progress;  ///< in files
   const std::atomic<bool>* stop = nullptr;
 };
 
-/// Facts of the files in layout order. Throws OutputError, Interrupted.
+/// Facts of the files of this process's shares, in layout order. Throws OutputError, Interrupted.
 std::vector<FileFacts> write_row_files(const CaptureLayout& layout, const SpoolShape& shape,
                                        const CaptureTotals& totals, const PassOptions& options);
 

@@ -14,6 +14,7 @@
 #include "models/decoder.h"
 #include "sniffer/core.h"
 #include "sniffer/pipeline_documents.h"
+#include "sniffer/pipeline_job.h"
 #include "sniffer/pipeline_model.h"
 #include "sniffer/pipeline_setup.h"
 #include "sniffer/pipeline_writer.h"
@@ -77,6 +78,10 @@ void log_batch(const InferenceConfig& config, int64_t number, const Batch& batch
       state.seconds_forward, state.seconds_writing);
 }
 
+/// Texts read ahead of the model. A rank that reads far ahead takes documents that another could
+/// have captured by then.
+constexpr int64_t kAheadAlone = 64 << 20, kAheadOfRank = 1 << 20;
+
 /// Passes that a GPU may have queued while the host prepares the next one.
 constexpr size_t kPassesAhead = 1;
 
@@ -84,15 +89,19 @@ constexpr size_t kPassesAhead = 1;
 class CaptureLoop {
  public:
   CaptureLoop(const SniffConfig& config, const RunOptions& options, const Inputs& inputs,
-              saver::DatasetWriter& writer, Progress& progress)
+              saver::DatasetWriter& writer, Progress& progress, parallel::Job& job)
       : config_(config),
         options_(options),
         progress_(progress),
+        job_(job),
+        share_(job, inputs.reader->row_count()),
         documents_(*inputs.reader, inputs.tokenizer,
                    {.max_length = config.tokenizer.max_length,
                     .done = writer.documents_found(),
-                    .threads = std::max(1, at::get_num_threads() / 2)}),
-        device_(choose_device(config.model)),
+                    .share = &share_,
+                    .threads = std::max(1, at::get_num_threads() / 2),
+                    .ahead_bytes = job.size() > 1 ? kAheadOfRank : kAheadAlone}),
+        device_(device_of_rank(config.model, job)),
         decoder_(load_decoder(config, inputs, device_)),
         budget_(pass_budget(config, decoder_, device_)),
         writer_(writer),
@@ -107,7 +116,7 @@ class CaptureLoop {
         heads_per_group_(heads_per_group(inputs.plan.layout)) {
     state_.documents = state_.documents_before = writer.documents_done();
     state_.tokens = state_.tokens_before = writer.tokens_done();
-    state_.rows = writer.rows_appended();
+    state_.rows = rows_before_ = writer.rows_appended();
     state_.documents_total = documents_.row_count();
   }
 
@@ -215,8 +224,10 @@ class CaptureLoop {
     const Batch batch = std::move(in_flight_.front());
     in_flight_.pop_front();
     rows_.commit(saved_documents(batch, rows));
-    state_.documents += static_cast<int64_t>(batch.documents.size());
-    state_.tokens += batch.tokens.offsets.back();
+    using parallel::Counter;
+    state_.documents =
+        state_.documents_before + count(Counter::Documents, std::ssize(batch.documents));
+    state_.tokens = state_.tokens_before + count(Counter::Tokens, batch.tokens.offsets.back());
     state_.documents_total = documents_.row_count();
     state_.fraction = state_.documents_total
                           ? static_cast<double>(state_.documents) /
@@ -225,6 +236,9 @@ class CaptureLoop {
     progress_.update(state_);
     log_batch(config_.inference, ++passes_, batch, rows, state_);
   }
+
+  /// What all ranks have, this news included.
+  int64_t count(parallel::Counter counter, int64_t more) { return job_.add(counter, more) + more; }
 
   /// What `work` takes counts as forward pass, but for the time that it waits for the disk.
   template <typename Work>
@@ -238,7 +252,7 @@ class CaptureLoop {
 
   void take(saver::RowBlock block) {
     const int64_t heads = heads_per_group_[static_cast<size_t>(block.group)];
-    state_.rows += static_cast<int64_t>(block.position.size()) * heads;
+    state_.rows = rows_before_ + count(parallel::Counter::Rows, std::ssize(block.position) * heads);
     progress_.update(state_);
     if (options_.monitor != nullptr)
       options_.monitor->update(state_, block.bucket, heads, rows_.fill());
@@ -255,6 +269,8 @@ class CaptureLoop {
   const SniffConfig& config_;
   const RunOptions& options_;
   Progress& progress_;
+  parallel::Job& job_;
+  WorkShare share_;
   DocumentStream documents_;
   std::optional<TokenizedDocument> held_;  // read, but not in a pass yet
   const at::Device device_;
@@ -266,20 +282,25 @@ class CaptureLoop {
   Sniffer sniffer_;
   int64_t passes_ = 0;
   std::vector<int64_t> heads_per_group_;
+  int64_t rows_before_ = 0;  // of an earlier run
   ProgressState state_;
 };
 
 }  // namespace
 
 RunReport run_sniff(const SniffConfig& config, const RunOptions& options) {
+  return run_sniff(config, options, *parallel::job_alone());
+}
+
+RunReport run_sniff(const SniffConfig& config, const RunOptions& options, parallel::Job& job) {
   const Stopwatch total;
   RunReport report;
-  if (config.inference.threads) at::set_num_threads(static_cast<int>(*config.inference.threads));
-
-  const Inputs inputs = open_inputs(config, {.stop = options.stop});
+  set_threads_of_rank(config.inference, job);
+  const Inputs inputs = open_inputs_of_job(config, {.stop = options.stop}, job);
+  check_same_capture(config, inputs, options.version, job);
   Progress progress(options.quiet);
   saver::DatasetWriter writer =
-      open_writer(config, options, inputs, [&](int64_t done, int64_t all) {
+      open_writer(config, options, inputs, job, [&](int64_t done, int64_t all) {
         progress.show(fmt::format("writing files {}/{}", done, all));
       });
   report.already_finished = writer.found() == saver::Found::Finished;
@@ -288,18 +309,21 @@ RunReport run_sniff(const SniffConfig& config, const RunOptions& options) {
     const std::optional<int64_t> all = inputs.reader->row_count();
     log::info("resuming: {}{} documents done", writer.documents_done(),
               all ? fmt::format(" of {}", *all) : "");
-  } else {
+  } else if (job.rank() == 0) {
     check_room(config, inputs, options.stop);
   }
 
   {
-    CaptureLoop loop(config, options, inputs, writer, progress);
+    CaptureLoop loop(config, options, inputs, writer, progress, job);
     report.seconds_loading = total.seconds();
     report.stages = loop.run();
     report.flaws = loop.flaws();
   }  // the weights are given back before the files are built
 
   report.written = writer.close();
+  report.stages.documents =
+      report.stages.documents_before + job.add(parallel::Counter::Documents, 0);
+  report.stages.tokens = report.stages.tokens_before + job.add(parallel::Counter::Tokens, 0);
   report.seconds_total = total.seconds();
   return report;
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "parallel/job.h"
 #include "saver/dataset_writer.h"
 #include "sniffer/config.h"
 #include "sniffer/progress.h"
@@ -32,6 +33,8 @@ struct RunReport {
 /// Captures, or continues a capture that was cut off. Throws qk::Error; what was captured until
 /// then is kept.
 RunReport run_sniff(const SniffConfig& config, const RunOptions& options);
+/// The same by the ranks of a job together, all of which call it; rank 0 has the report.
+RunReport run_sniff(const SniffConfig& config, const RunOptions& options, parallel::Job& job);
 
 /// The summary of a run for the terminal, several lines.
 std::string summary(const RunReport& report, const std::string& data_root);

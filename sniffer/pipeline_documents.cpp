@@ -25,6 +25,16 @@ DocumentStream::~DocumentStream() {
 }
 
 /// Waits for room, then takes the next row. nullopt: nothing left to do for this worker.
+/// The least index from next_index_ on that nobody has or will capture but this rank.
+int64_t DocumentStream::next_wanted() const {
+  int64_t index = next_index_;
+  while (true) {
+    const int64_t missing = options_.done.next_missing(index);
+    index = options_.share != nullptr ? options_.share->next(missing) : missing;
+    if (index == missing) return index;
+  }
+}
+
 std::optional<source::TextRow> DocumentStream::read_row(int64_t& sequence, double& fraction) {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] {
@@ -32,7 +42,7 @@ std::optional<source::TextRow> DocumentStream::read_row(int64_t& sequence, doubl
     return room || stopping_ || ended_ || error_;
   });
   if (stopping_ || ended_ || error_) return std::nullopt;
-  const int64_t wanted = options_.done.next_missing(next_index_);
+  const int64_t wanted = next_wanted();
   next_index_ += reader_.skip(wanted - next_index_);
   std::optional<source::TextRow> row = reader_.next();
   if (row) {

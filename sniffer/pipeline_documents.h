@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/index_set.h"
+#include "sniffer/pipeline_share.h"
 #include "source/text_reader.h"
 #include "tokenizer/tokenizer.h"
 
@@ -31,7 +32,8 @@ class DocumentStream {
  public:
   struct Options {
     int64_t max_length = 0;
-    IndexSet done = {};  ///< documents that an earlier run has finished, by index
+    IndexSet done = {};          ///< documents that an earlier run has finished, by index
+    WorkShare* share = nullptr;  ///< which of the others this rank captures; nullptr: all
     int threads = 1;
     int64_t ahead_bytes = 64 << 20;  ///< text and ids held at most, beside one document per thread
   };
@@ -49,6 +51,7 @@ class DocumentStream {
 
  private:
   void work();
+  int64_t next_wanted() const;
   std::optional<source::TextRow> read_row(int64_t& sequence, double& fraction);
 
   source::TextReader& reader_;

@@ -54,13 +54,6 @@ std::vector<std::pair<std::string, std::string>> card_facts(const SniffConfig& c
   return facts;
 }
 
-/// A dataset of the Hub is told by its commit, as local files are by their content.
-std::map<std::string, std::string> identity(const SniffConfig& config, const Inputs& inputs) {
-  auto identity = run_identity(config, inputs.model_folder, inputs.tokenizer_folder);
-  if (!inputs.dataset_commit.empty()) identity["dataset commit"] = inputs.dataset_commit;
-  return identity;
-}
-
 }  // namespace
 
 Inputs open_inputs(const SniffConfig& config, const InputOptions& options) {
@@ -82,6 +75,13 @@ Inputs open_inputs(const SniffConfig& config, const InputOptions& options) {
           .plan = std::move(plan),
           .tokenizer = std::move(tokenizer),
           .reader = std::move(texts.reader)};
+}
+
+std::map<std::string, std::string> capture_identity(const SniffConfig& config,
+                                                    const Inputs& inputs) {
+  auto identity = run_identity(config, inputs.model_folder, inputs.tokenizer_folder);
+  if (!inputs.dataset_commit.empty()) identity["dataset commit"] = inputs.dataset_commit;
+  return identity;
 }
 
 std::unique_ptr<source::TextReader> open_texts(const SniffConfig& config,
@@ -121,7 +121,7 @@ int64_t memory_budget(const OutputConfig& config) {
 }
 
 saver::DatasetWriter open_writer(const SniffConfig& config, const RunOptions& options,
-                                 const Inputs& inputs,
+                                 const Inputs& inputs, parallel::Job& job,
                                  std::function<void(int64_t done, int64_t all)> on_file) {
   return {{.data_root = config.output.data_root,
            .replace = options.replace,
@@ -131,7 +131,8 @@ saver::DatasetWriter open_writer(const SniffConfig& config, const RunOptions& op
            .documents_total = inputs.reader->row_count(),
            .token_string = [&](int32_t id) { return inputs.tokenizer.token(id); },
            .on_final_pass = std::move(on_file),
-           .stop = options.stop},
+           .stop = options.stop,
+           .job = &job},
           inputs.plan.layout,
           {.tool_version = options.version,
            .config_yaml = print_config(config),
@@ -141,7 +142,7 @@ saver::DatasetWriter open_writer(const SniffConfig& config, const RunOptions& op
            .dataset_split = config.dataset.split,
            .repo_hint = config.output.hf_repo_id.value_or(config.output.data_root),
            .branch = config.output.hf_branch,
-           .identity = identity(config, inputs)}};
+           .identity = capture_identity(config, inputs)}};
 }
 
 }  // namespace qk::sniffer

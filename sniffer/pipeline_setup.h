@@ -37,6 +37,11 @@ Inputs open_inputs(const SniffConfig& config, const InputOptions& options = {});
 std::unique_ptr<source::TextReader> open_texts(const SniffConfig& config,
                                                const std::atomic<bool>* stop);
 
+/// Everything that decides the rows; a dataset of the Hub by its commit, as local files by their
+/// content.
+std::map<std::string, std::string> capture_identity(const SniffConfig& config,
+                                                    const Inputs& inputs);
+
 /// The model with its weights, where the config wants it. Throws CheckpointError; ConfigError when
 /// the device's memory does not hold it.
 models::Decoder load_decoder(const SniffConfig& config, const Inputs& inputs, at::Device device);
@@ -44,7 +49,7 @@ models::Decoder load_decoder(const SniffConfig& config, const Inputs& inputs, at
 /// on_file: progress of the final pass, files done and in all. Throws OutputError. `inputs` must
 /// outlive the writer.
 saver::DatasetWriter open_writer(const SniffConfig& config, const RunOptions& options,
-                                 const Inputs& inputs,
+                                 const Inputs& inputs, parallel::Job& job,
                                  std::function<void(int64_t done, int64_t all)> on_file);
 
 /// Bytes of rows on their way to the disk.

@@ -30,6 +30,7 @@ class Program {
   /// Returns when stderr holds `text`. Throws std::runtime_error when the program ends without it.
   void wait_for(const std::string& text);
   void send(int signal) const;
+  pid_t process() const { return process_; }
   Outcome wait();
 
  private:

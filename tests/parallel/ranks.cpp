@@ -37,6 +37,7 @@ void check(qk::parallel::Job& job) {
     expect(all[i] == std::string(i * 3, static_cast<char>('a' + i)), "texts by rank");
   expect(job.broadcast(job.rank() == 0 ? "from 0" : "mine") == "from 0", "broadcast");
   expect(job.ranks_on_host() == job.size(), "all ranks are here");
+  expect(job.rank_on_host() == job.rank(), "in their order");
 }
 
 }  // namespace

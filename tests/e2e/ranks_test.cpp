@@ -1,0 +1,133 @@
+// Several processes work on one capture, started by mpirun.
+#include <signal.h>
+
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "tests/e2e/workspace.h"
+
+namespace qk::e2e {
+namespace {
+
+using testing::HasSubstr;
+
+class Ranks : public Workspace {
+ protected:
+  /// Some passes of a few documents each; every document counts.
+  static Arguments capture(const std::string& data_root, std::vector<std::string> overrides = {}) {
+    overrides.insert(overrides.end(),
+                     {"dataset.max_samples=24", "capture.layers=[0, 1]", "inference.threads=1",
+                      "inference.debug_logging=true", "output.data_root=" + data_root});
+    return sample(overrides);
+  }
+
+  /// The words of a command in which `count` ranks run with these arguments.
+  static Arguments ranks(int count, const Arguments& arguments) {
+    Arguments words = {"-n", std::to_string(count), QK_BINARY};
+    words.insert(words.end(), arguments.begin(), arguments.end());
+    return words;
+  }
+
+  static Arguments mpirun(const Arguments& ranks, const Arguments& more_ranks = {}) {
+    Arguments words;
+    std::istringstream command(QK_MPIRUN);
+    for (std::string word; std::getline(command, word, '|');) words.push_back(word);
+    words.insert(words.end(), ranks.begin(), ranks.end());
+    if (!more_ranks.empty()) words.emplace_back(":");
+    words.insert(words.end(), more_ranks.begin(), more_ranks.end());
+    return words;
+  }
+
+  Program start(Arguments words) const {
+    const std::string binary = words.front();
+    words.erase(words.begin());
+    return {words, folder_.path(), Stderr::Pipe, binary};
+  }
+
+  Outcome run_command(const Arguments& words) const { return start(words).wait(); }
+
+  Hashes by_one_process() const {
+    EXPECT_EQ(run(capture("data/whole")).exit_code, 0);
+    return captured_files(path("data/whole"));
+  }
+};
+
+TEST_F(Ranks, EndInTheBytesOfOneProcess) {
+  const Hashes expected = by_one_process();
+  for (const int count : {1, 2, 3}) {
+    const std::string data_root = "data/ranks-" + std::to_string(count);
+    const Outcome outcome = run_command(mpirun(ranks(count, capture(data_root))));
+    ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr("24 documents"));
+    EXPECT_EQ(captured_files(path(data_root)), expected) << count;
+    EXPECT_FALSE(std::filesystem::exists(path(data_root + "/.sniff")));
+  }
+}
+
+TEST_F(Ranks, VerifiesAsTheCaptureOfOneProcess) {
+  ASSERT_EQ(run_command(mpirun(ranks(2, capture("data/ranks")))).exit_code, 0);
+  const Outcome verified = run({"verify", path("data/ranks").string()});
+  EXPECT_EQ(verified.exit_code, 0) << verified.out << verified.err;
+}
+
+/// The last process that this one has started.
+pid_t last_child(pid_t process) {
+  const std::string id = std::to_string(process);
+  std::ifstream children("/proc/" + id + "/task/" + id + "/children");
+  pid_t last = -1;
+  for (pid_t child = -1; children >> child;) last = child;
+  return last;
+}
+
+TEST_F(Ranks, OneThatIsKilledEndsTheJobAndAnyNumberGoesOn) {
+  const Hashes expected = by_one_process();
+  for (const int resumed_by : {1, 2}) {
+    const std::string data_root = "data/killed-" + std::to_string(resumed_by);
+    Program job = start(mpirun(ranks(3, capture(data_root))));
+    job.wait_for("batch 2:");
+    const pid_t launcher = last_child(job.process());  // CMake sets its environment
+    ASSERT_EQ(::kill(last_child(launcher), SIGKILL), 0);
+    const Outcome cut = job.wait();
+    EXPECT_NE(cut.exit_code, 0);
+    EXPECT_THAT(cut.err + cut.out, HasSubstr("signal 9"));
+
+    const Arguments again = capture(data_root);
+    const Outcome resumed =
+        resumed_by == 1 ? run(again) : run_command(mpirun(ranks(resumed_by, again)));
+    ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
+    EXPECT_THAT(resumed.err, HasSubstr("resuming: "));
+    EXPECT_EQ(captured_files(path(data_root)), expected);
+  }
+}
+
+TEST_F(Ranks, WithOtherSettingsAreRefusedByName) {
+  const Outcome outcome = run_command(mpirun(
+      ranks(1, capture("data/r")), ranks(1, capture("data/r", {"capture.min_bucket_size=32"}))));
+  EXPECT_EQ(outcome.exit_code, 2) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("rank 1"));
+  EXPECT_THAT(outcome.err, HasSubstr("capture.min_bucket_size"));
+  EXPECT_FALSE(std::filesystem::exists(path("data/r/run.json")));
+}
+
+TEST_F(Ranks, ThatSeeAnotherDataRootAreRefusedByName) {
+  std::filesystem::create_directories(path("elsewhere"));
+  for (const char* name : {"sample", "golden"})
+    std::filesystem::create_symlink(path(name), path(std::string("elsewhere/") + name));
+  Arguments elsewhere = ranks(1, capture("data/r"));
+  elsewhere.insert(elsewhere.begin(), {"-wdir", path("elsewhere").string()});
+  const Outcome outcome = run_command(mpirun(ranks(1, capture("data/r")), elsewhere));
+  EXPECT_EQ(outcome.exit_code, 6) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("rank 1"));
+  EXPECT_THAT(outcome.err, HasSubstr("output.data_root"));
+}
+
+TEST_F(Ranks, EndTogetherWhenOneCannotGoOn) {
+  const Outcome outcome =
+      run_command(mpirun(ranks(2, capture("data/r", {"dataset.text_column=no_such_column"}))));
+  EXPECT_EQ(outcome.exit_code, 7) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("no_such_column"));
+}
+
+}  // namespace
+}  // namespace qk::e2e
