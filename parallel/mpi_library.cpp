@@ -17,6 +17,7 @@ namespace {
 class MpiJob final : public Job {
  public:
   MpiJob() {
+    ::setenv("OMPI_MCA_mpi_yield_when_idle", "1", /*overwrite=*/0);  // who waits leaves the cores
     int provided = 0;
     MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided);
     MPI_Comm_dup(MPI_COMM_WORLD, &world_);

@@ -1,7 +1,8 @@
 # Set-up and build; sourced by ./sniff-qk, ./test and tools/setup.
 #
 # Settings (environment):
-#   QK_TORCH, QK_ARROW   auto (default), download, or the folder of an installed torch or pyarrow
+#   QK_TORCH, QK_ARROW   auto (default), download, for torch cuda, or the folder of an installed torch or
+#                        pyarrow
 #   QK_DEPS              where libtorch and Arrow are put (default .deps in the repository)
 #   QK_CACHE             where downloads are kept, keyed by hash (default ~/.cache/sniff-qk)
 #   QK_BUNDLE            a folder made by tools/bundle, in place of system packages and Rust

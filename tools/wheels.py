@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Puts libtorch and Arrow (headers and CPU libraries) where CMake looks for them.
+"""Puts libtorch and Arrow (headers and libraries) where CMake looks for them.
 
-usage: wheels.py --prefix FOLDER [--torch auto|download|FOLDER] [--arrow auto|download|FOLDER]
+usage: wheels.py --prefix FOLDER [--torch auto|download|cuda|FOLDER] [--arrow auto|download|FOLDER]
 
-auto takes, in this order: for libtorch an installed CUDA build of torch 2.11 on a machine with an NVIDIA driver; what the
-prefix already holds; the wheels of wheels.lock, downloaded with pip and kept in the cache under their hash; and, when
+auto takes, in this order: on a machine with an NVIDIA driver for libtorch an installed CUDA build of torch 2.11, else the
+wheels with CUDA's libraries (2.3 GB; cuda takes them anywhere, download never); what the prefix already holds; the wheels of wheels.lock, downloaded with pip and kept in the cache under their hash; and, when
 the download fails, an installed torch 2.11 or pyarrow. FOLDER is an installed package's folder. The choice is written
 to PREFIX/chosen.cmake.
 
@@ -27,19 +27,32 @@ import zipfile
 from pathlib import Path
 
 LOCK = Path(__file__).with_name("wheels.lock")
-MANYLINUX = [28, 27, 26, 25, 24, 17]  # glibc 2.N, the newest first
+MANYLINUX = [28, 27, 26, 25, 24, 18, 17]  # glibc 2.N, the newest first
 TORCH_SERIES = "2.11."
 ARROW_OLDEST = 17
 
 # Folder in the prefix -> package -> [(files in the wheel, where they go)]. libtorch_cpu.so needs the two small CUDA
 # libraries to load; libtorch_cuda.so, a gigabyte with its company, is what a CPU run never loads.
-NOT_NEEDED = ["libtorch_cuda*", "libc10_cuda*", "libtorch_python*", "libtorch_nvshmem*", "libtorch.so", "libshm*",
-              "libcaffe2_nvrtc*", "libtorch_global_deps*", "*_graph.so"]
+PYTHONS = ["libtorch_python*", "libtorch.so", "libshm*", "libtorch_global_deps*", "*_graph.so"]
+NOT_NEEDED = {
+    "torch": PYTHONS + ["libtorch_cuda*", "libc10_cuda*", "libtorch_nvshmem*", "libcaffe2_nvrtc*"],
+    "torch-cuda": PYTHONS + ["nvshmem_*", "*.alt.so*", "libnvperf*", "libcufftw*", "libcusolverMg*", "libnvblas*",
+                             "libcheckpoint*", "libpcsamplingutil*", "libcufile_rdma*"],
+    "arrow": [],
+}
+CUDA = [("nvidia/*/lib/*.so*", "lib")]
 PARTS = {
     "torch": {
         "torch": [("torch/include/*", "include"), ("torch/lib/*.so*", "lib")],
         "nvidia-cuda-runtime": [("nvidia/cu13/lib/libcudart.so.*", "lib")],
         "nvidia-cuda-cupti": [("nvidia/cu13/lib/libcupti.so.*", "lib")],
+    },
+    "torch-cuda": {
+        "torch": [("torch/include/*", "include"), ("torch/lib/*.so*", "lib")],
+        "nvidia-cublas": CUDA, "nvidia-cuda-cupti": CUDA, "nvidia-cuda-nvrtc": CUDA, "nvidia-cuda-runtime": CUDA,
+        "nvidia-cudnn-cu13": CUDA, "nvidia-cufft": CUDA, "nvidia-cufile": CUDA, "nvidia-curand": CUDA,
+        "nvidia-cusolver": CUDA, "nvidia-cusparse": CUDA, "nvidia-cusparselt-cu13": CUDA, "nvidia-nccl-cu13": CUDA,
+        "nvidia-nvjitlink": CUDA, "nvidia-nvshmem-cu13": CUDA,
     },
     "arrow": {
         "pyarrow": [("pyarrow/include/*", "include"), ("pyarrow/libarrow.so.*", "lib"),
@@ -168,7 +181,7 @@ def fetch(wheel, patient):
         return Path(shutil.move(str(file), folder / file.name))
 
 
-def place_of(name, patterns):
+def place_of(name, patterns, not_needed):
     """Where a file of the wheel goes: include/..., lib/...; None when it isn't needed."""
     base = Path(name).name
     for pattern, folder in patterns:
@@ -176,16 +189,16 @@ def place_of(name, patterns):
             continue
         if folder == "include":
             return Path(folder, name.split("/include/", 1)[1])
-        if not any(fnmatch.fnmatch(base, skipped) for skipped in NOT_NEEDED):
+        if not any(fnmatch.fnmatch(base, skipped) for skipped in not_needed):
             return Path(folder, base)
     return None
 
 
-def unpack(wheel, file, patterns, target):
+def unpack(wheel, file, patterns, not_needed, target):
     progress(f"{wheel}: unpacking")
     with zipfile.ZipFile(file) as archive:
         for name in archive.namelist():
-            place = place_of(name, patterns)
+            place = place_of(name, patterns, not_needed)
             if not place:
                 continue
             (target / place).parent.mkdir(parents=True, exist_ok=True)
@@ -212,11 +225,13 @@ def download_part(prefix, part, wheels, patient):
     with tempfile.TemporaryDirectory(dir=prefix, prefix="partial-") as partial:
         fresh = Path(partial) / part
         for name, patterns in PARTS[part].items():
-            unpack(wheels[name], fetch(wheels[name], patient), patterns, fresh)
+            unpack(wheels[name], fetch(wheels[name], patient), patterns, NOT_NEEDED[part], fresh)
         (fresh / "stamp").write_text(stamp_of(part, wheels))
         shutil.rmtree(prefix / part, ignore_errors=True)
         fresh.rename(prefix / part)
-    say(f"{', '.join(str(wheels[name]) for name in PARTS[part])} -> {prefix / part}")
+    shown = [str(wheels[name]) for name in PARTS[part]]
+    more = f" and {len(shown) - 4} more" if len(shown) > 5 else ""
+    say(f"{', '.join(shown[:4] if more else shown)}{more} -> {prefix / part}")
 
 
 SPEC = "import importlib.util, sys; spec = importlib.util.find_spec(sys.argv[1]); print(spec.origin if spec else '')"
@@ -263,7 +278,7 @@ def has_nvidia_driver():
 def choose(part, wish, prefix, wheels):
     """The folder to build against; None for PREFIX/PART."""
     package = "torch" if part == "torch" else "pyarrow"
-    if wish not in ("auto", "download"):
+    if wish not in ("auto", "download", "cuda"):
         folder = Path(wish).expanduser().resolve()
         say(f"{package} of {folder}, as told")
         return folder
@@ -271,6 +286,9 @@ def choose(part, wish, prefix, wheels):
     if found and part == "torch" and has_nvidia_driver() and (found[0] / "lib/libtorch_cuda.so").exists():
         say(f"installed CUDA build of torch {found[1]}: {found[0]}")
         return found[0]
+    if part == "torch" and (wish == "cuda" or (wish == "auto" and has_nvidia_driver())):
+        if folder := with_cuda(wish, prefix, wheels):
+            return folder
     if is_complete(prefix, part, wheels):
         return None
     try:
@@ -285,6 +303,21 @@ def choose(part, wish, prefix, wheels):
         wanted = "torch 2.11" if part == "torch" else f"pyarrow {ARROW_OLDEST} or later"
         raise Failure(f"{failure}\nWithout network: install {wanted} another way and set {variable} to its folder, or "
                       f"copy a filled cache to {cache_folder()}") from None
+
+
+def with_cuda(wish, prefix, wheels):
+    """The folder with the wheels' CUDA build; None where it could not be had and a CPU's will do."""
+    part = "torch-cuda"
+    try:
+        if not is_complete(prefix, part, wheels):
+            say("libtorch with CUDA's libraries: 2.3 GB, once (QK_TORCH=download takes the CPU's only)")
+            download_part(prefix, part, wheels, patient=True)
+        return prefix / part
+    except Failure as failure:
+        if wish == "cuda":
+            raise
+        say(f"{failure}; going on without CUDA")
+        return None
 
 
 def write_choice(prefix, folders):
@@ -303,7 +336,7 @@ def main():
     arguments = parser.parse_args()
     prefix = arguments.prefix.resolve()
     try:
-        told = arguments.torch not in ("auto", "download") and arguments.arrow not in ("auto", "download")
+        told = arguments.torch not in ("auto", "download", "cuda") and arguments.arrow not in ("auto", "download")
         wheels = {} if told else read_lock()
         write_choice(prefix, {"torch": choose("torch", arguments.torch, prefix, wheels),
                               "arrow": choose("arrow", arguments.arrow, prefix, wheels)})
