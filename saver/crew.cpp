@@ -83,6 +83,16 @@ bool appears(const fs::path& file, const std::string& content) {
   return false;
 }
 
+/// As one process lists them.
+std::vector<FileFacts> in_order(std::vector<FileFacts> files, const CaptureLayout& layout) {
+  std::map<std::string, size_t> place;
+  for (const LayerHeads& group : layout.groups)
+    for (size_t head = 0; head < group.heads.size(); ++head)
+      place.emplace(config_name(group, head) + "/data.parquet", place.size());
+  std::ranges::sort(files, {}, [&](const FileFacts& file) { return place.at(file.name); });
+  return files;
+}
+
 }  // namespace
 
 Meeting meet(const Meeting& mine, const fs::path& folder, parallel::Job& job) {
@@ -124,7 +134,18 @@ Written gather_written(Written mine, parallel::Job& job) {
   return written_of(unpacked(job.broadcast(packed(to_json(mine)))));
 }
 
-std::vector<FileFacts> gather_files(const std::vector<FileFacts>& mine, parallel::Job& job) {
+PassLimits limits_of_job(PassLimits limits, parallel::Job& job) {
+  const int ranks = job.size();
+  const Json told = unpacked(job.broadcast(packed({limits.threads, limits.open_files})));
+  limits.threads = told.at(0).get<int>() * ranks;
+  limits.open_files = told.at(1).get<int64_t>() * ranks;
+  limits.memory_bytes *= ranks;
+  return limits;
+}
+
+std::vector<FileFacts> gather_files(std::vector<FileFacts> mine, const CaptureLayout& layout,
+                                    parallel::Job& job) {
+  if (job.size() == 1) return mine;
   Json files = Json::array();
   for (const FileFacts& file : mine)
     files.push_back({file.name, file.rows, file.bytes, file.sha256});
@@ -134,7 +155,7 @@ std::vector<FileFacts> gather_files(const std::vector<FileFacts>& mine, parallel
       all.push_back(
           {.name = file.at(0), .rows = file.at(1), .bytes = file.at(2), .sha256 = file.at(3)});
   }
-  return all;
+  return in_order(std::move(all), layout);
 }
 
 }  // namespace qk::saver

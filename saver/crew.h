@@ -8,6 +8,7 @@
 #include "base/index_set.h"
 #include "parallel/job.h"
 #include "saver/file_facts.h"
+#include "saver/final_pass.h"
 #include "saver/spool_index.h"
 #include "saver/totals.h"
 
@@ -34,7 +35,12 @@ struct Written {
 /// Everything that the ranks have written, on all of them; units sorted. All ranks call it.
 Written gather_written(Written mine, parallel::Job& job);
 
-/// On rank 0 the files of all ranks, by rank; elsewhere nothing. All ranks call it.
-std::vector<FileFacts> gather_files(const std::vector<FileFacts>& mine, parallel::Job& job);
+/// Rank 0's threads and open files stand for those of all ranks, whose plans of the final pass must
+/// be the same. All ranks call it.
+PassLimits limits_of_job(PassLimits limits, parallel::Job& job);
+
+/// On rank 0 the files of all ranks, in layout order; elsewhere nothing. All ranks call it.
+std::vector<FileFacts> gather_files(std::vector<FileFacts> mine, const CaptureLayout& layout,
+                                    parallel::Job& job);
 
 }  // namespace qk::saver

@@ -1,14 +1,10 @@
 #include "saver/dataset_writer.h"
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <chrono>
 #include <mutex>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <system_error>
-#include <thread>
 
 #include "base/error.h"
 #include "base/fault_point.h"
@@ -56,17 +52,6 @@ void check_layout(const CaptureLayout& layout, const WriterOptions& options) {
   }
 }
 
-PassLimits pass_limits(const WriterOptions& options, int64_t head_dim, uint64_t records) {
-  rlimit files{};
-  ::getrlimit(RLIMIT_NOFILE, &files);
-  const auto cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-  return {.threads = options.threads > 0 ? options.threads : cores,
-          .memory_bytes = options.memory_budget_bytes,
-          .rows_per_group = rows_per_group(head_dim, options.row_group_bytes),
-          .open_files = static_cast<int64_t>(std::min<rlim_t>(files.rlim_cur, 4096)) / 2,
-          .records = static_cast<int64_t>(records)};
-}
-
 CardInput card_input(const RunFacts& facts, const CaptureLayout& layout,
                      const CaptureTotals& totals, const std::vector<FileFacts>& row_files) {
   CardInput input{.facts = facts.card_facts,
@@ -80,37 +65,6 @@ CardInput card_input(const RunFacts& facts, const CaptureLayout& layout,
     input.configs.push_back({file.name.substr(0, file.name.find('/')), file.rows});
   }
   return input;
-}
-
-/// Rank 0's threads, memory and open files stand for those of all ranks: their plans must be the
-/// same.
-PassLimits limits_of_job(PassLimits limits, parallel::Job& job) {
-  const int ranks = job.size();
-  const nlohmann::json told = nlohmann::json::parse(
-      job.broadcast(nlohmann::json({limits.threads, limits.open_files}).dump()));
-  limits.threads = told.at(0).get<int>() * ranks;
-  limits.open_files = told.at(1).get<int64_t>() * ranks;
-  limits.memory_bytes *= ranks;
-  return limits;
-}
-
-/// As one process lists them.
-std::vector<FileFacts> in_order(std::vector<FileFacts> files, const CaptureLayout& layout) {
-  std::map<std::string, size_t> place;
-  for (const LayerHeads& group : layout.groups)
-    for (size_t head = 0; head < group.heads.size(); ++head)
-      place.emplace(config_name(group, head) + "/data.parquet", place.size());
-  std::ranges::sort(files, {}, [&](const FileFacts& file) { return place.at(file.name); });
-  return files;
-}
-
-FileFacts write_staged(const fs::path& staging, const std::string& name, const std::string& text) {
-  HashedFile file(staging / name);
-  check_arrow(file.Write(text));
-  check_arrow(file.Close());
-  FileFacts facts = file.publish();
-  facts.name = name;
-  return facts;
 }
 
 }  // namespace
@@ -345,7 +299,7 @@ void DatasetWriter::State::publish_files(FinishedCapture& capture, Clock::time_p
   capture.summary.seconds_finalizing = seconds_since(start);
   const Timings timings{.capture_seconds = std::chrono::duration<double>(start - opened).count(),
                         .final_pass_seconds = capture.summary.seconds_finalizing};
-  write_staged(paths.staging(), "run.json", finished_json(capture, facts, timings));
+  write_hashed(paths.staging(), "run.json", finished_json(capture, facts, timings));
 
   for (auto& [number, lane] : lanes) lane.spool.forget_unsynced();
   publish(paths, capture.files, finished ? &*finished : nullptr);
@@ -362,8 +316,10 @@ std::vector<FileFacts> DatasetWriter::State::write_final_files(FinishedCapture& 
   job.barrier();
   spool.index.sort();
   const CaptureTotals& totals = spool.totals;
-  const PassLimits limits =
-      limits_of_job(pass_limits(options, layout.head_dim, spool.index.records()), job);
+  const PassLimits limits = limits_of_job(
+      pass_limits(options.threads, options.memory_budget_bytes,
+                  rows_per_group(layout.head_dim, options.row_group_bytes), spool.index.records()),
+      job);
   std::vector<FileFacts> files = write_row_files(layout, shape, totals,
                                                  {.spool_folder = paths.work(),
                                                   .staging = paths.staging(),
@@ -375,12 +331,12 @@ std::vector<FileFacts> DatasetWriter::State::write_final_files(FinishedCapture& 
                                                   .token_string = options.token_string,
                                                   .on_progress = options.on_final_pass,
                                                   .stop = options.stop});
-  if (job.size() > 1) files = in_order(gather_files(files, job), layout);
+  files = gather_files(std::move(files), layout, job);
   if (!first()) return {};
   capture.summary = summary_of(files);
   const std::string card = render_card(card_input(facts, layout, totals, files));
   files.push_back(write_examples(SpoolCursor(paths.work(), spool.index, shape), paths.staging()));
-  files.push_back(write_staged(paths.staging(), "README.md", card));
+  files.push_back(write_hashed(paths.staging(), "README.md", card));
   return files;
 }
 

@@ -1,5 +1,7 @@
 #include "saver/final_pass.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <exception>
 #include <mutex>
@@ -161,6 +163,18 @@ class Workers {
 };
 
 }  // namespace
+
+PassLimits pass_limits(int threads, int64_t memory_bytes, int64_t rows_per_group,
+                       uint64_t records) {
+  rlimit files{};
+  ::getrlimit(RLIMIT_NOFILE, &files);
+  const auto cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  return {.threads = threads > 0 ? threads : cores,
+          .memory_bytes = memory_bytes,
+          .rows_per_group = rows_per_group,
+          .open_files = static_cast<int64_t>(std::min<rlim_t>(files.rlim_cur, 4096)) / 2,
+          .records = static_cast<int64_t>(records)};
+}
 
 PassPlan plan_pass(const CaptureLayout& layout, const CaptureTotals& totals,
                    const PassLimits& limits) {

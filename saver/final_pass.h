@@ -25,6 +25,9 @@ struct PassLimits {
   int64_t records = 1;     ///< in the spool
 };
 
+/// What this process may take. threads: 0 stands for all cores; records: in the spool.
+PassLimits pass_limits(int threads, int64_t memory_bytes, int64_t rows_per_group, uint64_t records);
+
 /// Splits all heads that have rows into shares. Pure: all ranks make the same plan.
 PassPlan plan_pass(const CaptureLayout& layout, const CaptureTotals& totals,
                    const PassLimits& limits);

@@ -8,6 +8,7 @@
 #include <array>
 
 #include "base/fault_point.h"
+#include "saver/arrow_check.h"
 
 namespace qk::saver {
 namespace fs = std::filesystem;
@@ -90,6 +91,16 @@ FileFacts HashedFile::publish() {
   temporary_.clear();
   fault::point("file.named");
   return {.name = {}, .rows = 0, .bytes = bytes_, .sha256 = hash_->hex()};
+}
+
+FileFacts write_hashed(const std::filesystem::path& folder, const std::string& name,
+                       const std::string& text) {
+  HashedFile file(folder / name);
+  check_arrow(file.Write(text));
+  check_arrow(file.Close());
+  FileFacts facts = file.publish();
+  facts.name = name;
+  return facts;
 }
 
 }  // namespace qk::saver

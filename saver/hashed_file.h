@@ -42,4 +42,8 @@ class HashedFile final : public arrow::io::OutputStream {
   std::unique_ptr<Hash> hash_;
 };
 
+/// folder/name with this content. Throws OutputError.
+FileFacts write_hashed(const std::filesystem::path& folder, const std::string& name,
+                       const std::string& text);
+
 }  // namespace qk::saver

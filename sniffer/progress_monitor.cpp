@@ -194,6 +194,7 @@ Snapshot Monitor::look(const ProgressState& state, double queue) {
 
 void Monitor::update(const ProgressState& state, std::span<const int32_t> buckets, int64_t heads,
                      double queue) {
+  if (!watching_ && !metrics_.is_open()) return;
   for (const int32_t bucket : buckets) rows_per_bucket_[bucket] += heads;
   const Clock::time_point now = Clock::now();
   const bool draws = watching_ && now >= watch_due_,
