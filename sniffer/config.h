@@ -14,6 +14,7 @@ namespace qk::sniffer {
 enum class WeightType { Float32, BFloat16, Float16 };
 enum class SamplerType { LogUniform, Uniform, All };
 enum class OnBadText { Error, Skip };
+enum class Parallel { Documents, Heads };
 
 struct DatasetConfig {
   std::string path;
@@ -60,6 +61,7 @@ struct InferenceConfig {
   int64_t mps_cleanup_every_batches = 0;
   std::optional<int64_t> threads;              ///< nullopt: all cores
   std::optional<int64_t> device_memory_bytes;  ///< key "device_memory"; nullopt: what is free
+  Parallel parallel = Parallel::Documents;
 
   bool operator==(const InferenceConfig&) const = default;
 };

@@ -57,15 +57,19 @@ inline constexpr EnumName<SamplerType> kSamplerTypeNames[] = {
     {SamplerType::All, "all"}};
 inline constexpr EnumName<OnBadText> kOnBadTextNames[] = {{OnBadText::Error, "error"},
                                                           {OnBadText::Skip, "skip"}};
+inline constexpr EnumName<Parallel> kParallelNames[] = {{Parallel::Documents, "documents"},
+                                                        {Parallel::Heads, "heads"}};
 
 inline std::span<const EnumName<WeightType>> names_of(WeightType) { return kWeightTypeNames; }
 inline std::span<const EnumName<SamplerType>> names_of(SamplerType) { return kSamplerTypeNames; }
 inline std::span<const EnumName<OnBadText>> names_of(OnBadText) { return kOnBadTextNames; }
+inline std::span<const EnumName<Parallel>> names_of(Parallel) { return kParallelNames; }
 
 /// Whether names are taken in any case.
 inline constexpr bool any_case(WeightType) { return true; }
 inline constexpr bool any_case(SamplerType) { return false; }
 inline constexpr bool any_case(OnBadText) { return false; }
+inline constexpr bool any_case(Parallel) { return false; }
 
 inline constexpr std::string_view kAttention[] = {"eager", "sdpa", "flash_attention_2",
                                                   "flash_attention_3"};
@@ -157,6 +161,12 @@ void visit_fields(InferenceConfig& inference, Visitor& visit) {
          .addition = true,
          .least = 1,
          .form = Form::Bytes});
+  visit(
+      inference.parallel,
+      {.key = "parallel",
+       .meaning = "documents: each GPU takes documents of its own; heads: all GPUs of one process "
+                  "share each document by its heads, for few long ones",
+       .addition = true});
 }
 
 template <typename Visitor>
