@@ -2,7 +2,9 @@
 /// The one place where queries and keys leave the decoder.
 #include <ATen/core/Tensor.h>
 
+#include <algorithm>
 #include <cstdint>
+#include <vector>
 
 namespace qk::models {
 
@@ -15,6 +17,13 @@ struct WantedLayer {
   bool keys = false;
   bool any() const { return queries || keys; }
 };
+
+/// Layers that are loaded and computed: up to the last wanted one.
+inline size_t computed_layers(const std::vector<WantedLayer>& wanted) {
+  const auto last = std::find_if(wanted.rbegin(), wanted.rend(),
+                                 [](const WantedLayer& layer) { return layer.any(); });
+  return static_cast<size_t>(wanted.rend() - last);
+}
 
 class AttentionTap {
  public:

@@ -81,8 +81,8 @@ void refuse_unexpected(const std::vector<std::string>& names, const std::string&
   unexpected.resize(std::min<size_t>(count, 5));
   throw CheckpointError(
       "{}: {} tensors that a '{}' model with this config.json does not have: {}{}. Either "
-      "config.json belongs to another "
-      "model or the checkpoint is of a kind (quantised, adapter) that is not supported",
+      "config.json belongs to another model or the checkpoint is of a kind (quantised, adapter) "
+      "that is not supported",
       folder.string(), count, model.model_type, fmt::join(unexpected, ", "),
       count > 5 ? ", ..." : "");
 }
@@ -237,8 +237,7 @@ std::vector<int64_t> tensor_shape(const TensorRow& row, const DecoderSpec& spec)
 NeededTensors::NeededTensors(const ModelDescription& model, const std::vector<WantedLayer>& wanted)
     : names_{std::string(kEmbeddingRow.name)} {
   if (model.spec.tied_embeddings) names_.insert("lm_head.weight");
-  size_t layers = wanted.size();
-  while (layers > 0 && !wanted[layers - 1].any()) --layers;
+  const size_t layers = computed_layers(wanted);
   for (const TensorRow& row : layer_tensors(*model.family, model.spec)) {
     for (size_t i = 0; i < layers; ++i) {
       if (needed(row.role, i + 1 == layers, wanted[i]))
@@ -260,8 +259,7 @@ DecoderWeights load_weights(const std::filesystem::path& folder, const ModelDesc
                             const DecoderOptions& options) {
   const Loader loader(folder, model, options);
   const std::vector<WantedLayer>& wanted = options.wanted;
-  size_t count = wanted.size();
-  while (count > 0 && !wanted[count - 1].any()) --count;
+  const size_t count = computed_layers(wanted);
   QK_ASSERT(count > 0 && count <= model.spec.layers.size());
 
   std::vector<size_t> numbers;

@@ -91,8 +91,7 @@ std::unique_ptr<source::TextReader> open_texts(const SniffConfig& config,
 
 models::Decoder load_decoder(const SniffConfig& config, const Inputs& inputs, at::Device device) {
   const std::vector<models::WantedLayer>& wanted = inputs.plan.wanted;
-  int64_t layers = std::ssize(wanted);
-  while (layers > 0 && !wanted[static_cast<size_t>(layers) - 1].any()) --layers;
+  const auto layers = static_cast<int64_t>(models::computed_layers(wanted));
   const bool streamed = streams_weights(config, inputs.model.spec, layers, device);
   if (streamed)
     log::info(
@@ -109,8 +108,7 @@ models::Decoder load_decoder(const SniffConfig& config, const Inputs& inputs, at
   } catch (const c10::OutOfMemoryError&) {
     throw ConfigError(
         "model.name: {}: the memory of {} does not hold what loading takes. `sniff-qk plan` says "
-        "how "
-        "much a run needs; free some, or choose another model.device_map (cpu works)",
+        "how much a run needs; free some, or choose another model.device_map (cpu works)",
         config.model.name, device.str());
   }
 }

@@ -110,9 +110,7 @@ double attention_speed(const models::DecoderSpec& spec, at::TensorOptions option
 
 Work count_work(const models::DecoderSpec& spec, const std::vector<models::WantedLayer>& wanted,
                 const DocumentCount& documents) {
-  Work work;
-  for (size_t i = 0; i < wanted.size(); ++i)
-    if (wanted[i].any()) work.layers = static_cast<int64_t>(i) + 1;
+  Work work{.layers = static_cast<int64_t>(models::computed_layers(wanted))};
   for (int64_t i = 0; i < work.layers; ++i) {
     const models::Layer& layer = spec.layers[static_cast<size_t>(i)];
     if (!layer.attention) continue;
