@@ -143,8 +143,7 @@ std::string advice(CURLcode code) {
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
       return "; install ca-certificates, or name a file with the server's or your proxy's "
-             "certificates in "
-             "SSL_CERT_FILE";
+             "certificates in SSL_CERT_FILE";
     case CURLE_READ_ERROR:
       return "; the file that was being sent became shorter or unreadable";
     default:

@@ -13,8 +13,7 @@ Http::~Http() = default;
 HttpResponse Http::exchange(const HttpRequest& request) {
   throw HubError(
       "{}: this sniff-qk was built without libcurl; install libcurl4-openssl-dev and build again, "
-      "or "
-      "set HF_HUB_OFFLINE=1 and bring the files into the cache another way",
+      "or set HF_HUB_OFFLINE=1 and bring the files into the cache another way",
       request.url.substr(0, request.url.find('?')));
 }
 

@@ -107,8 +107,7 @@ void throw_refused(const HttpResponse& response, const std::string& url, const S
     case Refusal::BadToken:
       throw HubError(
           "the Hub refuses the token: wrong or expired; set HF_TOKEN anew (or run `hf auth "
-          "login`): "
-          "{}",
+          "login`): {}",
           where);
     case Refusal::RepoMissing:
       throw HubError("{}: no such repository, or no access to it; {}: {}", subject.repo,

@@ -121,8 +121,7 @@ void refuse_quantised(const HfConfig& config) {
   if (!config.is_object("quantization_config")) return;
   throw CheckpointError(
       "{}: quantization_config: quantised checkpoints ({}) are not supported, since their vectors "
-      "are not the model's "
-      "own; use the float16 or bfloat16 checkpoint of this model",
+      "are not the model's own; use the float16 or bfloat16 checkpoint of this model",
       config.where(), config.json()["quantization_config"].value("quant_method", "unknown method"));
 }
 

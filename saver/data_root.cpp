@@ -150,8 +150,7 @@ void refuse_foreign_files(const DataRootPaths& paths, const FinishedCapture* fin
       foreign.size() > shown ? fmt::format(" and {} more", foreign.size() - shown) : "";
   throw OutputError(
       "{}: holds files that no capture of sniff-qk wrote: {}{}. They are never touched: choose an "
-      "empty or "
-      "new folder as output.data_root, or move them away.",
+      "empty or new folder as output.data_root, or move them away.",
       paths.root.string(),
       fmt::join(foreign.begin(), foreign.begin() + static_cast<ptrdiff_t>(shown), ", "), more);
 }

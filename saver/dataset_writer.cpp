@@ -175,8 +175,7 @@ void DatasetWriter::State::decide() {
   if (unfinished && holds_documents(paths.work())) {
     throw OutputError(
         "{}: holds an unfinished capture with other settings. Restore them to go on with it, use "
-        "--replace "
-        "to drop it and start anew, or choose another output.data_root. Different:{}",
+        "--replace to drop it and start anew, or choose another output.data_root. Different:{}",
         paths.root.string(), differences(unfinished->identity, identity));
   }
   if (unfinished) remove_unfinished(paths);  // stopped before anything was captured

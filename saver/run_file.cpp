@@ -122,8 +122,7 @@ auto read_json(const fs::path& file, Read&& read) -> std::optional<decltype(read
   } catch (const std::exception& error) {
     throw OutputError(
         "{}: can't be read as a capture's own file ({}). Choose another output.data_root, or move "
-        "this "
-        "folder away.",
+        "this folder away.",
         file.string(), error.what());
   }
 }

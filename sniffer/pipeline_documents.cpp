@@ -24,7 +24,6 @@ DocumentStream::~DocumentStream() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-/// Waits for room, then takes the next row. nullopt: nothing left to do for this worker.
 /// The least index from next_index_ on that nobody has or will capture but this rank.
 int64_t DocumentStream::next_wanted() const {
   int64_t index = next_index_;
@@ -35,6 +34,7 @@ int64_t DocumentStream::next_wanted() const {
   }
 }
 
+/// Waits for room, then takes the next row. nullopt: nothing left to do for this worker.
 std::optional<source::TextRow> DocumentStream::read_row(int64_t& sequence, double& fraction) {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] {

@@ -68,8 +68,7 @@ hub::PushResult push_capture(const SniffConfig& config, const std::atomic<bool>*
   } catch (const Interrupted&) {
     throw Interrupted(
         "stopped; the capture is whole in {}, and `sniff-qk push --config FILE` goes on with what "
-        "is "
-        "missing on the Hub",
+        "is missing on the Hub",
         config.output.data_root);
   } catch (const HubError& error) {
     throw HubError(

@@ -141,8 +141,7 @@ TEST(Config, AnUnknownKeyNamesTheNearestKey) {
 TEST(Config, AnUnknownKeyOfInferenceIsAWarningInTheFileAndAMistakeInAnOverride) {
   EXPECT_EQ(warnings_of(kMinimal + "inference:\n  distributed: true\n  batchsize: 2\n"),
             "warning: test.yaml: line 4: inference.distributed: unknown key, ignored. Known here: "
-            "batch_size, "
-            "autocast_dtype, debug_logging, debug_log_every_n_batches, "
+            "batch_size, autocast_dtype, debug_logging, debug_log_every_n_batches, "
             "mps_cleanup_every_batches, threads, device_memory and parallel.\n"
             "warning: test.yaml: line 5: inference.batchsize: unknown key, ignored. "
             "Did you mean inference.batch_size?\n");
