@@ -2,6 +2,7 @@
 /// Numbers as people write them.
 #include <fmt/format.h>
 
+#include <concepts>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -13,6 +14,9 @@ std::string grouped(int64_t value);
 
 /// 512 B, 1.5 MB, 3.2 GB (decimal)
 std::string readable_bytes(double bytes);
+std::string readable_bytes(std::integral auto bytes) {
+  return readable_bytes(static_cast<double>(bytes));
+}
 
 /// "0-5, 7" of ascending whole numbers.
 template <typename Number>

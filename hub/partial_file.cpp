@@ -51,8 +51,8 @@ void PartialFile::check_space() const {
   const int64_t missing = head_.bytes - bytes_;
   if (error || static_cast<int64_t>(space.available) >= missing) return;
   throw HubError("{}: {} are needed and {} are free; make room, or {}",
-                 file_.parent_path().string(), readable_bytes(static_cast<double>(missing)),
-                 readable_bytes(static_cast<double>(space.available)), elsewhere_);
+                 file_.parent_path().string(), readable_bytes(missing),
+                 readable_bytes(space.available), elsewhere_);
 }
 
 void PartialFile::append(std::string_view content) {

@@ -60,7 +60,7 @@ std::string run_text(const Capture& capture) {
        fmt::format("{} ({} truncated, {} skipped), {} tokens", grouped(counts.documents),
                    grouped(counts.truncated), grouped(counts.skipped), grouped(counts.tokens)));
   line("rows", fmt::format("{} in {} files, {}", grouped(counts.rows), grouped(counts.files),
-                           readable_bytes(static_cast<double>(counts.bytes))));
+                           readable_bytes(counts.bytes)));
   line("finished", fmt::format("{} by sniff-qk {}", run.at("timings").value("finished_at", ""),
                                run.value("tool_version", "")));
   return text;
@@ -161,8 +161,8 @@ std::string head_text(const Capture& capture, const HeadFile& head, const HeadSt
                   head.sliding_window ? fmt::format("window of {} tokens", *head.sliding_window)
                                       : "full attention");
   text += fmt::format("  {} rows of {} documents, {}, positions {}-{}\n", grouped(s.rows),
-                      grouped(s.documents), readable_bytes(static_cast<double>(head.bytes)),
-                      s.first_position, s.last_position);
+                      grouped(s.documents), readable_bytes(head.bytes), s.first_position,
+                      s.last_position);
   text += fmt::format("  norm {} (spread {}, {} to {})\n", number(s.norm.mean()),
                       number(s.norm.deviation()), number(s.norm.least()), number(s.norm.most()));
   TextTable table({"bucket", "positions", "rows", "norm", "spread", "least", "most"});

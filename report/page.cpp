@@ -236,7 +236,7 @@ class PageData {
             {"cut documents", grouped(counts.truncated)},
             {"rows", grouped(counts.rows)},
             {"heads", grouped(static_cast<int64_t>(heads_.size()))},
-            {"size", readable_bytes(static_cast<double>(counts.bytes))},
+            {"size", readable_bytes(counts.bytes)},
             {"vectors", fmt::format("{} values, {}, {}", capture_.finished.layout.head_dim,
                                     capture_.run.at("layout").value("vector_type", ""),
                                     capture_.fact("vectors"))},
@@ -274,8 +274,7 @@ class PageData {
   std::string spectrum_note() const {
     return fmt::format(
         "Share of the energy in each pair of dimensions that the rotary embedding turns together "
-        "({}); "
-        "pair 0 turns fastest. Pairs beyond a partial rotary embedding don't turn.",
+        "({}); pair 0 turns fastest. Pairs beyond a partial rotary embedding don't turn.",
         options_.pairing == Pairing::Halves ? "i and i + d/2" : "2i and 2i + 1");
   }
 

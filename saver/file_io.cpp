@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "base/fault_point.h"
+#include "base/numbers.h"
 
 namespace qk::saver {
 namespace fs = std::filesystem;
@@ -23,7 +24,7 @@ std::string make_room(const fs::path& folder) {
   if (status.f_files > 0 && status.f_favail == 0)
     return "There can be no more files (inodes): remove some";
   const uint64_t left = static_cast<uint64_t>(status.f_bavail) * status.f_frsize;
-  return fmt::format("Free some space there ({} left)", human_bytes(left));
+  return fmt::format("Free some space there ({} left)", readable_bytes(left));
 }
 
 std::string advice(int error, const fs::path& file) {
@@ -143,18 +144,6 @@ uint64_t free_bytes(const fs::path& folder) {
   if (::statvfs(folder.c_str(), &status) != 0)
     throw io_error("ask for the free space", folder, errno);
   return fault::room(static_cast<uint64_t>(status.f_bavail) * status.f_frsize);
-}
-
-std::string human_bytes(uint64_t bytes) {
-  static constexpr const char* kUnits[] = {"KiB", "MiB", "GiB", "TiB", "PiB"};
-  if (bytes < 1024) return fmt::format("{} bytes", bytes);
-  double value = static_cast<double>(bytes) / 1024;
-  size_t unit = 0;
-  while (value >= 1024 && unit + 1 < std::size(kUnits)) {
-    value /= 1024;
-    ++unit;
-  }
-  return fmt::format("{:.1f} {}", value, kUnits[unit]);
 }
 
 }  // namespace qk::saver

@@ -57,7 +57,4 @@ void sync_folder(const std::filesystem::path& folder);
 /// Bytes that may still be written where `folder` is.
 uint64_t free_bytes(const std::filesystem::path& folder);
 
-/// "1.5 GiB"
-std::string human_bytes(uint64_t bytes);
-
 }  // namespace qk::saver

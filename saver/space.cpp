@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/numbers.h"
 #include "saver/file_io.h"
 
 namespace qk::saver {
@@ -32,10 +33,10 @@ void check_final_space(const std::filesystem::path& root, uint64_t most) {
     throw OutputError(
         "{}: the final files need up to {}, {} are left. Free some space there, then run the same "
         "command: it continues where it stopped.",
-        root.string(), human_bytes(most), human_bytes(left));
+        root.string(), readable_bytes(most), readable_bytes(left));
   }
   log::warn("{}: the final files need up to {}, {} are left; it may not fit", root.string(),
-            human_bytes(most), human_bytes(left));
+            readable_bytes(most), readable_bytes(left));
 }
 
 bool check_room(const std::filesystem::path& root, const std::string& what, uint64_t needed,
@@ -43,12 +44,12 @@ bool check_room(const std::filesystem::path& root, const std::string& what, uint
   const uint64_t left = free_bytes(root);
   if (needed <= left) return true;
   const std::string text = fmt::format("{}: {} will need about {}, {} are left", root.string(),
-                                       what, human_bytes(needed), human_bytes(left));
+                                       what, readable_bytes(needed), readable_bytes(left));
   if (needed / 2 > left) {
     throw OutputError(
         "{}. Free some space there, then run the same command: what is captured is kept. Or "
-        "capture "
-        "less (fewer heads or documents, a sparser sampler), or choose another output.data_root.",
+        "capture less (fewer heads or documents, a sparser sampler), or choose another "
+        "output.data_root.",
         text);
   }
   if (warn) log::warn("{}; it may not fit", text);

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/numbers.h"
 
 namespace qk::saver {
 namespace fs = std::filesystem;
@@ -199,7 +200,7 @@ class LaneRecovery {
         "{}: the last {} of the unfinished capture are torn or damaged; their documents are "
         "computed again",
         file_of(kept_.segments.empty() ? 0 : kept_.segments.size() - 1).string(),
-        human_bytes(dropped));
+        readable_bytes(dropped));
   }
 
   const fs::path& folder_;

@@ -20,8 +20,7 @@ struct TransferDisplay::State {
 
   explicit State(const std::string& what)
       : line(log::level() > log::Level::Info), progress([this, what](int64_t done, int64_t all) {
-          line.show(fmt::format("{} {} of {}", what, readable_bytes(static_cast<double>(done)),
-                                readable_bytes(static_cast<double>(all))));
+          line.show(fmt::format("{} {} of {}", what, readable_bytes(done), readable_bytes(all)));
         }) {}
 };
 

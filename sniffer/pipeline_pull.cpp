@@ -145,8 +145,7 @@ class Pull {
     const auto free = static_cast<int64_t>(fs::space(paths_.root).available);
     if (bytes <= free) return;
     throw OutputError("{}: {} are needed and {} are free; make room, or {}", paths_.root.string(),
-                      readable_bytes(static_cast<double>(bytes)),
-                      readable_bytes(static_cast<double>(free)), kElsewhere);
+                      readable_bytes(bytes), readable_bytes(free), kElsewhere);
   }
 
   /// The listing gives SHA-256 of large files alone; run.json of all.

@@ -34,11 +34,10 @@ std::string summary(const RunReport& report, const std::string& data_root) {
   return fmt::format(
              "{} {} ({} without a token skipped, {} truncated), {} tokens\n"
              "{} rows in {} files, {} in {}\n"
-             "{} in all: loading {}, waiting for text {}, model {} ({} tok/s), waiting for disk "
-             "{}, "
-             "writing files {}\n",
+             "{} in all: loading {}, waiting for text {}, model {} ({} tok/s), "
+             "waiting for disk {}, writing files {}\n",
              w.documents, w.documents == 1 ? "document" : "documents", w.skipped, w.truncated,
-             w.tokens, w.rows, w.files, readable_bytes(static_cast<double>(w.bytes)), data_root,
+             w.tokens, w.rows, w.files, readable_bytes(w.bytes), data_root,
              short_time(report.seconds_total), short_time(report.seconds_loading),
              short_time(s.seconds_text), short_time(s.seconds_forward), short_number(rate),
              short_time(s.seconds_writing), short_time(w.seconds_finalizing)) +

@@ -104,11 +104,10 @@ std::string watch_text(const Snapshot& s, size_t width) {
                           100 * state.seconds_text / stages, 100 * state.seconds_forward / stages,
                           100 * state.seconds_writing / stages));
   text += line("queue", bar(s.queue) + "  rows on their way to the disk");
-  std::string memory = readable_bytes(static_cast<double>(s.memory_bytes));
+  std::string memory = readable_bytes(s.memory_bytes);
   if (s.gpu) {
     memory += fmt::format("; GPU {:.0f} % busy, {} of {}", 100 * s.gpu->share,
-                          readable_bytes(static_cast<double>(s.gpu->used_bytes)),
-                          readable_bytes(static_cast<double>(s.gpu->total_bytes)));
+                          readable_bytes(s.gpu->used_bytes), readable_bytes(s.gpu->total_bytes));
   }
   text += line("memory", memory);
   text += line("rows", short_number(static_cast<double>(state.rows)));
