@@ -1,7 +1,5 @@
 #pragma once
-/// Messages to the user, on stderr. A progress line that is being shown is cleared before a message
-/// and drawn again after it (base/progress.h installs the hook). Levels: debug
-/// (inference.debug_logging), info, warn.
+/// Messages to the user: a line each, on stderr. Any thread may write.
 #include <fmt/format.h>
 
 #include <functional>
@@ -12,16 +10,18 @@ namespace qk::log {
 
 enum class Level { Debug, Info, Warn, Off };
 
+/// Messages of lower levels are dropped; Info to begin with. Off drops all of them.
 void set_level(Level level);
 Level level();
 
-/// Who speaks, before every message ("rank 2: "); nobody to begin with.
+/// What every message begins with, as "rank 2: "; nothing to begin with.
 void set_speaker(std::string speaker);
 
-/// Called around each message: false before it, true after it.
+/// Called with false before each message and with true after it, so that a line of progress on the
+/// terminal can be erased and drawn again. It must not write messages itself. Empty: no hook.
 void set_line_hook(std::function<void(bool after)> hook);
 
-/// Writes one line. Thread-safe.
+/// Writes the message, whatever set_level() says.
 void write(Level level, std::string_view message);
 
 template <typename... Args>

@@ -129,9 +129,11 @@ Meeting meet(const Meeting& mine, const fs::path& folder, parallel::Job& job) {
 
 Written gather_written(Written mine, parallel::Job& job) {
   const std::vector<std::string> parts = job.gather(packed(to_json(mine)));
+  if (job.rank() != 0) return written_of(unpacked(job.broadcast("")));
   for (size_t rank = 1; rank < parts.size(); ++rank) add(mine, written_of(unpacked(parts[rank])));
   mine.spool.sort();
-  return written_of(unpacked(job.broadcast(packed(to_json(mine)))));
+  job.broadcast(packed(to_json(mine)));
+  return mine;
 }
 
 PassLimits limits_of_job(PassLimits limits, parallel::Job& job) {
