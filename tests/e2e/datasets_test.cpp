@@ -2,10 +2,10 @@
 #include <arrow/api.h>
 #include <arrow/io/file.h>
 #include <arrow/ipc/writer.h>
-#include <parquet/arrow/writer.h>
 #include <zlib.h>
 #include <zstd.h>
 
+#include "tests/base/parquet_texts.h"
 #include "tests/e2e/workspace.h"
 
 namespace qk::e2e {
@@ -69,21 +69,8 @@ std::string zstd_packed(const std::string& content) {
   return packed;
 }
 
-std::shared_ptr<arrow::Table> as_arrow() {
-  arrow::StringBuilder texts;
-  EXPECT_TRUE(texts.AppendValues(kTexts).ok());
-  return arrow::Table::Make(arrow::schema({arrow::field("text", arrow::utf8())}),
-                            {texts.Finish().ValueOrDie()});
-}
-
-void write_parquet(const fs::path& file) {
-  const auto out = arrow::io::FileOutputStream::Open(file.string()).ValueOrDie();
-  const auto status = parquet::arrow::WriteTable(*as_arrow(), arrow::default_memory_pool(), out, 2);
-  ASSERT_TRUE(status.ok() && out->Close().ok()) << status.ToString();
-}
-
 void write_arrow_file(const fs::path& file) {
-  const auto table = as_arrow();
+  const auto table = tests::table_of(kTexts);
   const auto out = arrow::io::FileOutputStream::Open(file.string()).ValueOrDie();
   const auto writer = arrow::ipc::MakeFileWriter(out, table->schema()).ValueOrDie();
   const auto status = writer->WriteTable(*table);
@@ -113,7 +100,7 @@ TEST_F(Datasets, OfAnyFormatGiveTheSameFiles) {
   write("t.jsonl.gz", gzipped(as_jsonl()));
   write("t.csv.gz", gzipped(as_table(",")));
   write("t.txt.zst", zstd_packed(as_lines()));
-  write_parquet(path("t.parquet"));
+  tests::write_parquet(path("t.parquet"), kTexts, 2);
   write_arrow_file(path("t.arrow"));
   write("folder/train.jsonl", as_jsonl());
   write("folder/test.jsonl", "{\"text\": \"another split\"}\n");

@@ -67,6 +67,14 @@ Hashes Fault::uninterrupted(const Arguments& arguments) const {
   return files;
 }
 
+void Fault::expect_told(const Outcome& outcome, const std::string& what,
+                        const std::string& remedy) const {
+  EXPECT_EQ(outcome.exit_code, 6) << outcome.err;
+  EXPECT_THAT(outcome.err,
+              testing::AllOf(testing::HasSubstr(what), testing::HasSubstr(root_.string()),
+                             testing::HasSubstr(remedy)));
+}
+
 void Fault::expect_resumed(const Hashes& expected) const {
   const Outcome outcome = run(capture());
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;

@@ -43,6 +43,10 @@ class Fault : public Workspace {
   /// The same command again ends well, and in these files. data_root is empty again.
   void expect_resumed(const Hashes& expected) const;
 
+  /// The run says what is wrong, where, and what to do; and ends with the exit code for storage.
+  void expect_told(const Outcome& outcome, const std::string& what,
+                   const std::string& remedy) const;
+
   /// data_root; where syncs cost nothing, if there is such a place: it is the process that dies
   /// here, not the machine.
   const std::filesystem::path root_;

@@ -1,14 +1,15 @@
 // Downloads that are cut off, run twice at once, or find no room; over TLS and through a proxy.
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
 #include <cstdlib>
+#include <optional>
 
 #include "base/files.h"
+#include "tests/base/private_mounts.h"
 #include "tests/e2e/hub_run.h"
 
 namespace qk::e2e {
@@ -64,14 +65,23 @@ TEST_F(HubDownloadRun, CutOffItGoesOnWhereItWas) {
   }
 }
 
-TEST_F(HubDownloadRun, TwoProcessesFetchOnce) {
-  hold_in_the_middle();
-  Program first(download_, folder_.path());
-  hub_.wait_until_held();
-  Program second(download_, folder_.path());
-  second.wait_for(kWaiting);
+/// The second program waits for the first, which stands in the middle of the weights.
+class TwoHubDownloadRuns : public HubDownloadRun {
+ protected:
+  TwoHubDownloadRuns() {
+    hold_in_the_middle();
+    first_.emplace(download_, folder_.path());
+    hub_.wait_until_held();
+    second_.emplace(download_, folder_.path());
+    second_->wait_for(kWaiting);
+  }
+
+  std::optional<Program> first_, second_;
+};
+
+TEST_F(TwoHubDownloadRuns, FetchOnce) {
   hub_.release();
-  const Outcome one = first.wait(), other = second.wait();
+  const Outcome one = first_->wait(), other = second_->wait();
   EXPECT_EQ(one.exit_code, 0) << one.err;
   EXPECT_EQ(other.exit_code, 0) << other.err;
   EXPECT_EQ(one.out, other.out);
@@ -79,15 +89,10 @@ TEST_F(HubDownloadRun, TwoProcessesFetchOnce) {
   expect_whole();
 }
 
-TEST_F(HubDownloadRun, OneOfTwoProcessesIsKilledAndTheOtherGoesOn) {
-  hold_in_the_middle();
-  Program first(download_, folder_.path());
-  hub_.wait_until_held();
-  Program second(download_, folder_.path());
-  second.wait_for(kWaiting);
-  first.send(SIGKILL);
-  EXPECT_EQ(first.wait().signal, SIGKILL);
-  const Outcome other = second.wait();
+TEST_F(TwoHubDownloadRuns, OneIsKilledAndTheOtherGoesOn) {
+  first_->send(SIGKILL);
+  EXPECT_EQ(first_->wait().signal, SIGKILL);
+  const Outcome other = second_->wait();
   hub_.release();
   EXPECT_EQ(other.exit_code, 0) << other.err;
   EXPECT_THAT(ranges(), ElementsAre("", "bytes=5000-", "bytes=5000-"));
@@ -143,10 +148,8 @@ TEST_F(HubDownloadRun, FullDiskIsSaidAndGoneOnFromLater) {
 
 TEST_F(HubDownloadRun, RealDiskThatFillsUpIsSaidAndGoneOnFromLater) {
   fs::create_directories(path("hub"));
-  if (::unshare(CLONE_NEWNS) != 0 ||
-      ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-      ::mount("tmpfs", path("hub").c_str(), "tmpfs", 0, "size=500k") != 0)
-    GTEST_SKIP() << "mounting a small disk needs root";
+  if (!tests::enter_private_mounts()) GTEST_SKIP() << tests::kNeedsPrivateMounts;
+  tests::mount_disk(path("hub"), "500k");
   hub_.hold("GET /file/");
   Program program(download_, folder_.path());
   hub_.wait_until_held();

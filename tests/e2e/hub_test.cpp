@@ -1,11 +1,8 @@
 // Names instead of paths, and a push at the end, against the server of tests/hub.
-#include <arrow/api.h>
-#include <arrow/io/file.h>
-#include <parquet/arrow/writer.h>
-
 #include <cstdlib>
 
 #include "base/files.h"
+#include "tests/base/parquet_texts.h"
 #include "tests/e2e/hub_run.h"
 
 namespace qk::e2e {
@@ -19,20 +16,9 @@ using tests::Json;
 
 constexpr const char* kTexts = "datasets/org/texts";
 
-std::string as_parquet(const fs::path& file) {
-  const std::vector<std::string> texts = {"In the beginning was the Word",
-                                          "and the Word was with God, and the Word was God.",
-                                          "The same was in the beginning with God."};
-  arrow::StringBuilder builder;
-  EXPECT_TRUE(builder.AppendValues(texts).ok());
-  const auto column = builder.Finish().ValueOrDie();
-  const auto table = arrow::Table::Make(arrow::schema({arrow::field("text", arrow::utf8())}),
-                                        {std::static_pointer_cast<arrow::Array>(column)});
-  const auto out = arrow::io::FileOutputStream::Open(file.string()).ValueOrDie();
-  EXPECT_TRUE(parquet::arrow::WriteTable(*table, arrow::default_memory_pool(), out, 2).ok());
-  EXPECT_TRUE(out->Close().ok());
-  return read_file(file);
-}
+const std::vector<std::string> kTiny = {"In the beginning was the Word",
+                                        "and the Word was with God, and the Word was God.",
+                                        "The same was in the beginning with God."};
 
 TEST_F(HubRun, ModelByNameGivesTheBytesOfTheLocalModel) {
   run_well(tiny());
@@ -48,7 +34,7 @@ TEST_F(HubRun, ModelByNameGivesTheBytesOfTheLocalModel) {
 TEST_F(HubRun, DatasetByNameIsTheSameStreamedAndDownloaded) {
   run_well(tiny());
   const Hashes local = captured_files(path("data/tiny"));
-  as_parquet(path("texts.parquet"));
+  tests::write_parquet(path("texts.parquet"), kTiny, 2);
   hub_.control({{"do", "add"},
                 {"repo", kTexts},
                 {"copies", {{"data/train-00000-of-00001.parquet", path("texts.parquet")}}}});
@@ -72,7 +58,7 @@ TEST_F(HubRun, DatasetByNameIsTheSameStreamedAndDownloaded) {
 }
 
 TEST_F(HubRun, CaptureOfNamesIsVerifiedAndRecomputedByThem) {
-  as_parquet(path("texts.parquet"));
+  tests::write_parquet(path("texts.parquet"), kTiny, 2);
   hub_.control({{"do", "add"},
                 {"repo", kTexts},
                 {"copies", {{"data/train-00000-of-00001.parquet", path("texts.parquet")}}}});
@@ -98,7 +84,7 @@ TEST_F(HubRun, CaptureOfNamesIsVerifiedAndRecomputedByThem) {
 }
 
 TEST_F(HubRun, DatasetMadeByAScriptIsReadFromTheParquetCopy) {
-  as_parquet(path("texts.parquet"));
+  tests::write_parquet(path("texts.parquet"), kTiny, 2);
   hub_.add(kTexts, {{"texts.py", "import datasets"}});
   hub_.control({{"do", "add"},
                 {"repo", kTexts},

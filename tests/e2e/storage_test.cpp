@@ -1,34 +1,22 @@
 // What storage can do to a run besides being full: each is one error, and the same command goes on.
-#include <arrow/api.h>
-#include <arrow/io/file.h>
 #include <linux/capability.h>
-#include <parquet/arrow/writer.h>
-#include <sched.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 
 #include <nlohmann/json.hpp>
 
 #include "base/files.h"
+#include "tests/base/private_mounts.h"
 #include "tests/e2e/fault.h"
 
 namespace qk::e2e {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::AllOf;
 using testing::HasSubstr;
-using testing::Not;
 
 class Storage : public Fault {
  protected:
-  /// The run says what is wrong, where, and what to do; and ends with the exit code for storage.
-  void expect_told(const Outcome& outcome, const std::string& what,
-                   const std::string& remedy) const {
-    EXPECT_EQ(outcome.exit_code, 6) << outcome.err;
-    EXPECT_THAT(outcome.err, AllOf(HasSubstr(what), HasSubstr(root_.string()), HasSubstr(remedy)));
-  }
-
   /// Lets `happen` happen while the run stands at a point, and lets it go on.
   template <typename Event>
   Outcome run_through(const std::string& point, Event&& happen) const {
@@ -112,15 +100,14 @@ TEST_F(Storage, AClockThatRunsBackwardsChangesNothing) {
   }
 }
 
-/// With a small file system of its own for data_root, in a name space that ends with the test.
+/// With a small disk of its own for data_root.
 class Mount : public Storage {
  protected:
   void SetUp() override {
-    if (::unshare(CLONE_NEWNS) != 0) GTEST_SKIP() << "needs the right to mount";
-    ASSERT_EQ(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
+    if (!tests::enter_private_mounts()) GTEST_SKIP() << tests::kNeedsPrivateMounts;
     fs::create_directories(disk_);
     fs::create_directories(root_);
-    ASSERT_EQ(::mount("none", disk_.c_str(), "tmpfs", 0, "size=16m"), 0);
+    tests::mount_disk(disk_, "16m");
     attach();
   }
 
@@ -187,57 +174,6 @@ TEST_F(Mount, ADiskThatIsUnmountedUnderTheRunLosesNothingAndNothingIsPutInItsPla
     EXPECT_TRUE(fs::is_empty(root_));
     attach();
     expect_goes_on(expected);
-  }
-}
-
-/// So many copies of a text of half as many tokens as a document may have.
-void write_parquet(const fs::path& file, int64_t documents) {
-  arrow::StringBuilder builder;
-  for (int64_t i = 0; i < documents; ++i)
-    ASSERT_TRUE(builder.Append("In the beginning was the Word, and the Word was with God").ok());
-  const auto column = builder.Finish().ValueOrDie();
-  const auto table = arrow::Table::Make(arrow::schema({arrow::field("text", arrow::utf8())}),
-                                        {std::static_pointer_cast<arrow::Array>(column)});
-  const auto out = arrow::io::FileOutputStream::Open(file.string()).ValueOrDie();
-  ASSERT_TRUE(parquet::arrow::WriteTable(*table, arrow::default_memory_pool(), out, 1000).ok());
-  ASSERT_TRUE(out->Close().ok());
-}
-
-class Room : public Storage {
- protected:
-  Room() { write_parquet(path("texts.parquet"), kDocuments); }
-
-  /// A run on a disk with so much left.
-  Outcome run_with_room(int64_t bytes, std::vector<std::string> overrides = {}) const {
-    overrides.emplace_back("dataset.path=texts.parquet");
-    return run_with("room " + std::to_string(bytes), capture(overrides));
-  }
-
-  static constexpr int64_t kDocuments = 200;
-};
-
-TEST_F(Room, ACaptureThatCannotFitIsRefusedBeforeItsFirstPass) {
-  const Outcome outcome = run_with_room(1'000'000);
-  expect_told(outcome, "a capture of these 200 documents will need about", "capture less");
-  EXPECT_FALSE(fs::exists(root_ / ".sniff/rows-0000-0000.spool"));
-  const Outcome sparser =
-      run_with_room(1'000'000, {"capture.sampler.type=uniform", "capture.sampler.base_rate=0.1"});
-  EXPECT_EQ(sparser.exit_code, 0) << sparser.err << "nothing binds a later run";
-}
-
-TEST_F(Room, ACaptureThatMayNotFitIsTriedWithAWarning) {
-  const Outcome outcome = run_with_room(10'000'000);
-  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
-  EXPECT_THAT(outcome.err, AllOf(HasSubstr("documents will need about"), HasSubstr("may not fit")));
-}
-
-TEST_F(Room, ACaptureThatFitsIsNotSpokenOf) {
-  constexpr int64_t kBySize = 20'000'000, kBeyondDoubt = 1'000'000'000;
-  for (const int64_t bytes : {kBySize, kBeyondDoubt}) {
-    const Outcome outcome = run_with_room(bytes);
-    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
-    EXPECT_THAT(outcome.err, Not(HasSubstr("will need")));
-    fs::remove_all(root_);
   }
 }
 
