@@ -68,8 +68,26 @@ bool BatchRows::load_batch() {
   return batch_ != nullptr;
 }
 
+bool BatchRows::has_row() { return (batch_ && in_batch_ < batch_->num_rows()) || load_batch(); }
+
+int64_t BatchRows::skip(int64_t rows) {
+  int64_t skipped = 0;
+  while (skipped < rows && has_row()) {
+    const int64_t step = std::min(rows - skipped, batch_->num_rows() - in_batch_);
+    in_batch_ += step;
+    row_ += step;
+    skipped += step;
+  }
+  return skipped;
+}
+
+void BatchRows::pass_unread(int64_t rows) {
+  batch_.reset();
+  row_ += rows;
+}
+
 bool BatchRows::next(Row& row) {
-  if ((!batch_ || in_batch_ == batch_->num_rows()) && !load_batch()) return false;
+  if (!has_row()) return false;
   ++row_;
   try {
     row = {.text = text_cell(*texts_, in_batch_),

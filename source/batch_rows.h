@@ -17,6 +17,9 @@ class BatchRows : public RowReader {
       : file_(std::move(file)), columns_(std::move(columns)) {}
 
   bool next(Row& row) final;
+
+  /// Without a look at the cells.
+  int64_t skip(int64_t rows) override;
   std::string place() const final;
 
  protected:
@@ -24,8 +27,9 @@ class BatchRows : public RowReader {
   /// or Parquet throws.
   virtual arrow::Result<std::shared_ptr<arrow::RecordBatch>> next_batch() = 0;
 
-  /// For formats that can pass over rows without reading them.
-  void note_passed(int64_t rows) { row_ += rows; }
+  /// For formats that can pass over rows without reading them: so many rows after the last one,
+  /// with what is loaded of them.
+  void pass_unread(int64_t rows);
 
   /// Checks that the columns exist and the text column can hold text. Returns the indices of the
   /// wanted ones.
@@ -35,6 +39,8 @@ class BatchRows : public RowReader {
   int64_t rows_read() const { return row_ + 1; }
 
  private:
+  /// Whether there is a row left, in a batch loaded for it if need be.
+  bool has_row();
   bool load_batch();
   arrow::Status try_load_batch();
   [[noreturn]] void throw_damaged(std::string_view what) const;

@@ -56,17 +56,17 @@ class ParquetRows : public BatchRows {
                : static_cast<double>(rows_read()) / static_cast<double>(metadata_->num_rows());
   }
 
-  /// Whole row groups are passed over by their metadata.
+  /// What is skipped up to the end of a row group is not read.
   int64_t skip(int64_t rows) override {
     int64_t skipped = 0;
-    while (!batches_ && group_ < metadata_->num_row_groups()) {
-      const int64_t group_rows = metadata_->RowGroup(group_)->num_rows();
-      if (skipped + group_rows > rows) break;
-      skipped += group_rows;
-      ++group_;
+    while (group_ < metadata_->num_row_groups()) {
+      const int64_t rest = group_begin_ + group_rows() - rows_read();
+      if (skipped + rest > rows) break;
+      pass_unread(rest);
+      end_group();
+      skipped += rest;
     }
-    note_passed(skipped);
-    return skipped + RowReader::skip(rows - skipped);
+    return skipped + BatchRows::skip(rows - skipped);
   }
 
  protected:
@@ -75,8 +75,7 @@ class ParquetRows : public BatchRows {
       if (!batches_) ARROW_RETURN_NOT_OK(open_group());
       ARROW_ASSIGN_OR_RAISE(auto batch, batches_->Next());
       if (batch) return batch;
-      batches_.reset();
-      ++group_;
+      end_group();
     }
     return nullptr;
   }
@@ -105,11 +104,20 @@ class ParquetRows : public BatchRows {
     return reader_->GetRecordBatchReader({group_}, leaves_).Value(&batches_);
   }
 
+  int64_t group_rows() const { return metadata_->RowGroup(group_)->num_rows(); }
+
+  void end_group() {
+    batches_.reset();
+    group_begin_ += group_rows();
+    ++group_;
+  }
+
   std::shared_ptr<parquet::FileMetaData> metadata_;
   std::unique_ptr<parquet::arrow::FileReader> reader_;
   std::vector<int> leaves_;
   std::unique_ptr<arrow::RecordBatchReader> batches_;
   int group_ = 0;
+  int64_t group_begin_ = 0;  ///< its first row
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <arrow/io/memory.h>
 #include <arrow/ipc/writer.h>
 #include <arrow/table.h>
+#include <fmt/format.h>
 #include <parquet/arrow/writer.h>
 
 #include "tests/source/fixtures.h"
@@ -140,12 +141,16 @@ TEST(Formats, ColumnarOnesKnowTheirRowCount) {
 TEST(Formats, SkippedRowsAreLeftOut) {
   const TempFolder folder;
   for (const FormatCase& format : formats()) {
-    for (int64_t skipped = 0; skipped <= 5; ++skipped) {
-      SCOPED_TRACE(format.name);
-      const auto reader = open_text(spec(folder.write(format.name, format.content)));
-      EXPECT_EQ(reader->skip(skipped), skipped);
-      EXPECT_EQ(testing::texts_of(testing::read_rows(*reader)),
-                std::vector<std::string>(kTexts.begin() + skipped, kTexts.end()));
+    const std::string file = folder.write(format.name, format.content);
+    for (int64_t read = 0; read <= 5; ++read) {
+      for (int64_t skipped = 0; skipped <= 5 - read; ++skipped) {
+        SCOPED_TRACE(fmt::format("{}: {} rows after {}", format.name, skipped, read));
+        const auto reader = open_text(spec(file));
+        for (int64_t i = 0; i < read; ++i) EXPECT_EQ(reader->next()->text, kTexts[i]);
+        EXPECT_EQ(reader->skip(skipped), skipped);
+        EXPECT_EQ(testing::texts_of(testing::read_rows(*reader)),
+                  std::vector<std::string>(kTexts.begin() + read + skipped, kTexts.end()));
+      }
     }
   }
 }
