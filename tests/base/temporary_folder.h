@@ -53,4 +53,10 @@ class TemporaryFolder {
   std::filesystem::path path_;
 };
 
+/// A folder that ends with this process.
+inline const std::filesystem::path& process_folder() {
+  static const TemporaryFolder folder;
+  return folder.path();
+}
+
 }  // namespace qk::tests

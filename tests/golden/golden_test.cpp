@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "sniffer/pipeline.h"
+#include "tests/base/temporary_folder.h"
 #include "tests/golden/parquet_rows.h"
 
 namespace qk::test {
@@ -75,18 +76,12 @@ double worst_error(const Rows& rows, const Rows& expected) {
 
 class Golden : public testing::TestWithParam<Case> {
  protected:
-  void SetUp() override {
-    before_ = fs::current_path();
-    fs::current_path(GetParam().folder);
-    data_root_ = fs::path(testing::TempDir()) / "golden" / GetParam().name;
-    fs::remove_all(data_root_);
-  }
-  void TearDown() override {
-    fs::current_path(before_);
-    fs::remove_all(data_root_);
-  }
+  void SetUp() override { fs::current_path(GetParam().folder); }
+  void TearDown() override { fs::current_path(before_); }
 
-  fs::path before_, data_root_;
+  const tests::TemporaryFolder folder_;
+  const fs::path data_root_ = folder_.path() / "capture";
+  const fs::path before_ = fs::current_path();
 };
 
 TEST_P(Golden, EqualsTheReference) {

@@ -11,6 +11,7 @@
 #include "base/files.h"
 #include "sniffer/pipeline.h"
 #include "sniffer/plan.h"
+#include "tests/base/temporary_folder.h"
 
 namespace qk::test {
 namespace {
@@ -42,25 +43,17 @@ std::vector<Case> cases() {
 
 class Plan : public testing::TestWithParam<Case> {
  protected:
-  void SetUp() override {
-    before_ = fs::current_path();
-    fs::current_path(GetParam().folder);
-    std::string test = testing::UnitTest::GetInstance()->current_test_info()->name();
-    std::ranges::replace(test, '/', '_');
-    data_root_ = fs::path(testing::TempDir()) / "plan" / test;
-    fs::remove_all(data_root_);
-  }
-  void TearDown() override {
-    fs::current_path(before_);
-    fs::remove_all(data_root_);
-  }
+  void SetUp() override { fs::current_path(GetParam().folder); }
+  void TearDown() override { fs::current_path(before_); }
 
   sniffer::SniffConfig config(std::vector<std::string> overrides = {}) const {
     overrides.push_back("output.data_root=" + data_root_.string());
     return sniffer::load_config(GetParam().config, overrides);
   }
 
-  fs::path before_, data_root_;
+  const tests::TemporaryFolder folder_;
+  const fs::path data_root_ = folder_.path() / "capture";
+  const fs::path before_ = fs::current_path();
 };
 
 constexpr sniffer::PlanOptions kExact{.count_seconds = 1e9, .calibrate = false};

@@ -4,9 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <fstream>
-
 #include "base/error.h"
+#include "tests/base/temporary_folder.h"
 #include "tests/models/tiny_model.h"
 
 namespace qk::models {
@@ -19,10 +18,9 @@ using testing::HasSubstr;
 using testing::ThrowsMessage;
 
 ModelDescription describe(const json& config, const json& overrides = nullptr) {
-  const auto folder = std::filesystem::path(testing::TempDir()) / "registry";
-  std::filesystem::create_directories(folder);
-  std::ofstream(folder / "config.json") << config.dump();
-  return describe_model(folder, overrides);
+  const tests::TemporaryFolder folder;
+  folder.write("config.json", config.dump());
+  return describe_model(folder.path(), overrides);
 }
 
 double last_frequency(const Rope& rope, int64_t length = 1) {

@@ -8,6 +8,7 @@
 
 #include "models/loader.h"
 #include "models/registry.h"
+#include "tests/base/temporary_folder.h"
 
 namespace qk::test {
 namespace {
@@ -63,7 +64,7 @@ json tiny_config(const std::string& model_type) {
 }
 
 fs::path write_tiny_model(const std::string& name, const json& config, const TinyOptions& options) {
-  const fs::path folder = fs::path(testing::TempDir()) / "tiny" / name;
+  const fs::path folder = tests::process_folder() / name;
   fs::remove_all(folder);
   fs::create_directories(folder);
   std::ofstream(folder / "config.json") << config.dump();

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "tests/base/temporary_folder.h"
 
 namespace qk::saver::testing {
 namespace fs = std::filesystem;
@@ -123,7 +124,7 @@ fs::path fresh_folder(const std::string& name) {
   const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
   std::string unique = std::string(test->test_suite_name()) + "." + test->name() + "." + name;
   std::replace(unique.begin(), unique.end(), '/', '_');
-  const fs::path folder = fs::path(::testing::TempDir()) / unique;
+  const fs::path folder = tests::process_folder() / unique;
   fs::remove_all(folder);
   fs::create_directories(folder);
   return folder;

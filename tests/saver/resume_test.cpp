@@ -28,26 +28,37 @@ void abandon(const Synthetic& capture, const WriterOptions& options, int64_t las
   }
 }
 
+/// What a run leaves that nothing interrupts.
+std::map<std::string, std::string> uninterrupted(const Synthetic& capture) {
+  const fs::path root = fresh_folder("uninterrupted");
+  run(capture, options(root));
+  return contents(root);
+}
+
+/// Appends what is missing: then all is as an uninterrupted run leaves it.
+void expect_goes_on(DatasetWriter& writer, const Synthetic& capture, const fs::path& root) {
+  append_all(writer, capture, writer.documents_done(), 4);
+  writer.close();
+  EXPECT_EQ(contents(root), uninterrupted(capture));
+}
+
 void write_bytes(const fs::path& file, const std::string& bytes) {
   std::ofstream(file, std::ios::binary) << bytes;
 }
 
 TEST(Resume, GoesOnAfterTheLastAppendedBatch) {
   const Synthetic capture;
-  const fs::path whole = fresh_folder("whole"), resumed = fresh_folder("resumed");
-  run(capture, options(whole));
-  abandon(capture, options(resumed), 7);
-  EXPECT_FALSE(fs::exists(resumed / "run.json"));
-  EXPECT_FALSE(fs::exists(resumed / "l00h00q"));
-  DatasetWriter writer(options(resumed), capture.layout, facts());
+  const fs::path root = fresh_folder();
+  abandon(capture, options(root), 7);
+  EXPECT_FALSE(fs::exists(root / "run.json"));
+  EXPECT_FALSE(fs::exists(root / "l00h00q"));
+  DatasetWriter writer(options(root), capture.layout, facts());
   EXPECT_EQ(writer.found(), Found::Unfinished);
   ASSERT_EQ(writer.documents_done(), 7);
   int64_t tokens = 0;
   for (int64_t i = 0; i < 7; ++i) tokens += capture.document(i).tokens;
   EXPECT_EQ(writer.tokens_done(), tokens);
-  append_all(writer, capture, 7, 4);
-  writer.close();
-  EXPECT_EQ(contents(whole), contents(resumed));
+  expect_goes_on(writer, capture, root);
 }
 
 TEST(Resume, AFinishedCaptureIsFoundAndLeftAlone) {
@@ -64,8 +75,7 @@ TEST(Resume, AFinishedCaptureIsFoundAndLeftAlone) {
 
 TEST(Resume, PartsWithoutTheirDocumentsAreDropped) {
   const Synthetic capture;
-  const fs::path root = fresh_folder(), whole = fresh_folder("whole");
-  run(capture, options(whole));
+  const fs::path root = fresh_folder();
   {
     DatasetWriter writer(options(root), capture.layout, facts());
     writer.append(capture.batch(0, 4));
@@ -75,16 +85,12 @@ TEST(Resume, PartsWithoutTheirDocumentsAreDropped) {
   }
   DatasetWriter writer(options(root), capture.layout, facts());
   ASSERT_EQ(writer.documents_done(), 4);
-  append_all(writer, capture, 4, 4);
-  writer.close();
-  EXPECT_EQ(contents(root), contents(whole));
+  expect_goes_on(writer, capture, root);
 }
 
 TEST(Resume, ADamagedSpoolIsComputedAgainFromThereOn) {
   const Synthetic capture;
-  const fs::path root = fresh_folder(), whole = fresh_folder("whole");
-  run(capture, options(whole));
-  const auto wanted = contents(whole);
+  const fs::path root = fresh_folder();
   for (const int percent : {0, 40, 95}) {
     abandon(capture, options(root), 20);
     std::string spool = qk::read_file(root / kFirstSegment);
@@ -92,17 +98,14 @@ TEST(Resume, ADamagedSpoolIsComputedAgainFromThereOn) {
     write_bytes(root / kFirstSegment, spool);
     DatasetWriter writer(options(root), capture.layout, facts());
     EXPECT_LT(writer.documents_done(), 20);
-    append_all(writer, capture, writer.documents_done(), 2);
-    writer.close();
-    EXPECT_EQ(contents(root), wanted);
+    expect_goes_on(writer, capture, root);
     fs::remove_all(root);
   }
 }
 
 TEST(Resume, DamageDuringTheRunIsFoundByTheFinalPass) {
   const Synthetic capture;
-  const fs::path root = fresh_folder(), whole = fresh_folder("whole");
-  run(capture, options(whole));
+  const fs::path root = fresh_folder();
   {
     DatasetWriter writer(options(root), capture.layout, facts());
     append_all(writer, capture, 0, 3);
@@ -113,30 +116,24 @@ TEST(Resume, DamageDuringTheRunIsFoundByTheFinalPass) {
     EXPECT_FALSE(fs::exists(root / "run.json"));
   }
   DatasetWriter writer(options(root), capture.layout, facts());
-  append_all(writer, capture, writer.documents_done(), 3);
-  writer.close();
-  EXPECT_EQ(contents(root), contents(whole));
+  expect_goes_on(writer, capture, root);
 }
 
 TEST(Resume, AMissingSegmentDropsTheLaterOnes) {
   const Synthetic capture;
-  const fs::path root = fresh_folder(), whole = fresh_folder("whole");
-  run(capture, options(whole));
+  const fs::path root = fresh_folder();
   WriterOptions segmented = options(root);
   segmented.segment_bytes = 1;
   abandon(capture, segmented, 15);
   ASSERT_TRUE(fs::remove(root / ".sniff/rows-0000-0002.spool"));
   DatasetWriter writer(segmented, capture.layout, facts());
   ASSERT_EQ(writer.documents_done(), 6);
-  append_all(writer, capture, 6, 3);
-  writer.close();
-  EXPECT_EQ(contents(root), contents(whole));
+  expect_goes_on(writer, capture, root);
 }
 
 TEST(Resume, DocumentsMayComeInAnyOrderAndInSeveralLanes) {
   const Synthetic capture;
-  const fs::path root = fresh_folder(), whole = fresh_folder("whole");
-  run(capture, options(whole));
+  const fs::path root = fresh_folder();
   {
     DatasetWriter writer(options(root), capture.layout, facts());
     writer.append(capture.batch(9, 14), 1);
@@ -153,13 +150,12 @@ TEST(Resume, DocumentsMayComeInAnyOrderAndInSeveralLanes) {
   writer.append(capture.batch(4, 9), 0);
   writer.append(capture.batch(2, 3), 1);
   writer.close();
-  EXPECT_EQ(contents(root), contents(whole));
+  EXPECT_EQ(contents(root), uninterrupted(capture));
 }
 
 TEST(Resume, LanesAreWrittenByTheirOwnThreads) {
   const Synthetic capture;
-  const fs::path root = fresh_folder(), whole = fresh_folder("whole");
-  run(capture, options(whole));
+  const fs::path root = fresh_folder();
   DatasetWriter writer(options(root), capture.layout, facts());
   {
     std::vector<std::jthread> threads;
@@ -171,7 +167,7 @@ TEST(Resume, LanesAreWrittenByTheirOwnThreads) {
   }
   EXPECT_EQ(writer.documents_done(), 20);
   writer.close();
-  EXPECT_EQ(contents(root), contents(whole));
+  EXPECT_EQ(contents(root), uninterrupted(capture));
 }
 
 TEST(Resume, ASpoolOfAnEarlierVersionIsRefused) {
@@ -253,8 +249,7 @@ TEST(Resume, AnotherLayoutIsAnotherCapture) {
 
 TEST(Resume, AFullDiskIsAClearErrorAndTheRunGoesOn) {
   const Synthetic capture(VectorType::BFloat16, false, 512);
-  const fs::path root = fresh_folder(), whole = fresh_folder("whole");
-  run(capture, options(whole));
+  const fs::path root = fresh_folder();
   {
     DatasetWriter writer(options(root), capture.layout, facts());
     writer.append(capture.batch(0, 3));
@@ -267,30 +262,24 @@ TEST(Resume, AFullDiskIsAClearErrorAndTheRunGoesOn) {
   }
   DatasetWriter writer(options(root), capture.layout, facts());
   ASSERT_EQ(writer.documents_done(), 3);
-  append_all(writer, capture, 3, 3);
-  writer.close();
-  EXPECT_EQ(contents(root), contents(whole));
+  expect_goes_on(writer, capture, root);
 }
 
 TEST(Resume, AFailedAppendMayBeTriedAgain) {
   const Synthetic capture(VectorType::BFloat16, false, 512);
-  const fs::path root = fresh_folder(), whole = fresh_folder("whole");
-  run(capture, options(whole));
+  const fs::path root = fresh_folder();
   DatasetWriter writer(options(root), capture.layout, facts());
   writer.append(capture.batch(0, 3));
   {
     const FileSizeLimit limited(fs::file_size(root / kFirstSegment) + 100);
     EXPECT_THROW(writer.append(capture.batch(3, 6)), OutputError);
   }
-  append_all(writer, capture, 3, 3);
-  writer.close();
-  EXPECT_EQ(contents(root), contents(whole));
+  expect_goes_on(writer, capture, root);
 }
 
 TEST(Resume, AFullDiskInTheFinalPassLeavesNoFinalFile) {
   const Synthetic capture(VectorType::Float32, false, 2048);
-  const fs::path root = fresh_folder(), whole = fresh_folder("whole");
-  run(capture, options(whole));
+  const fs::path root = fresh_folder();
   abandon(capture, options(root), 20);
   {
     DatasetWriter writer(options(root), capture.layout, facts());
@@ -302,7 +291,7 @@ TEST(Resume, AFullDiskInTheFinalPassLeavesNoFinalFile) {
   DatasetWriter writer(options(root), capture.layout, facts());
   ASSERT_EQ(writer.documents_done(), 20);
   writer.close();
-  EXPECT_EQ(contents(root), contents(whole));
+  EXPECT_EQ(contents(root), uninterrupted(capture));
 }
 
 }  // namespace

@@ -17,6 +17,7 @@
 
 #include "base/error.h"
 #include "source/text_reader.h"
+#include "tests/base/temporary_folder.h"
 
 namespace qk::source::testing {
 
@@ -31,33 +32,17 @@ inline std::string read_whole(const std::filesystem::path& file) {
   return content.str();
 }
 
-/// A folder of its own for each test.
+/// A folder of its own for each test; gives its paths as a config has them.
 class TempFolder {
  public:
-  TempFolder() {
-    const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
-    path_ = std::filesystem::path(::testing::TempDir()) /
-            (std::string("qk_source_") + test->test_suite_name() + "_" + test->name());
-    std::filesystem::remove_all(path_);
-    std::filesystem::create_directories(path_);
-  }
-  ~TempFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-
   /// Returns the path of the written file.
   std::string write(const std::string& name, std::string_view content) const {
-    const std::filesystem::path file = path_ / name;
-    std::filesystem::create_directories(file.parent_path());
-    std::ofstream out(file, std::ios::binary);
-    out.write(content.data(), static_cast<std::streamsize>(content.size()));
-    return file.string();
+    return folder_.write(name, content).string();
   }
 
   std::string write_compressed(const std::string& name, std::string_view content,
                                arrow::Compression::type type) const {
-    const std::string file = (path_ / name).string();
+    const std::string file = *this / name;
     const auto codec = arrow::util::Codec::Create(type).ValueOrDie();
     const auto raw = arrow::io::FileOutputStream::Open(file).ValueOrDie();
     const auto out = arrow::io::CompressedOutputStream::Make(codec.get(), raw).ValueOrDie();
@@ -66,11 +51,11 @@ class TempFolder {
     return file;
   }
 
-  std::string path() const { return path_.string(); }
-  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
+  std::string path() const { return folder_.path().string(); }
+  std::string operator/(const std::string& name) const { return (folder_.path() / name).string(); }
 
  private:
-  std::filesystem::path path_;
+  tests::TemporaryFolder folder_;
 };
 
 inline std::vector<TextRow> read_rows(TextReader& reader) {
