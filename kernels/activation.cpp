@@ -29,7 +29,8 @@ at::Tensor gated_activation_(at::Tensor gate, const at::Tensor& up, Activation a
   if (type && gate.size(1) % 8 == 0 && gate.stride(0) == up.stride(0)) {
     at::Tensor out = at::empty(gate.sizes(), gate.options());
     device::gated(*type, name_of(activation), gate.const_data_ptr(), up.const_data_ptr(),
-                  gate.stride(0), out.data_ptr(), gate.size(0), gate.size(1), stream_of(gate));
+                  gate.stride(0), out.data_ptr(), gate.size(0), gate.size(1),
+                  OnDeviceOf(gate).stream());
     return out;
   }
   gate = gate.contiguous();

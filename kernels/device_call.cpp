@@ -33,9 +33,9 @@ std::optional<device::Type> device_type_of(std::initializer_list<at::Tensor> ten
   }
 }
 
-void* stream_of(const at::Tensor& x) {
-  const c10::impl::VirtualGuardImpl device(x.device().type());
-  return device.getStream(x.device()).native_handle();
+void* OnDeviceOf::stream() const {
+  const at::Device device = guard_.current_device();
+  return c10::impl::VirtualGuardImpl(device.type()).getStream(device).native_handle();
 }
 
 }  // namespace qk::kernels

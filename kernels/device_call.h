@@ -1,6 +1,7 @@
 #pragma once
 /// Tensors -> the plain arguments of kernels/device.
 #include <ATen/core/Tensor.h>
+#include <c10/core/DeviceGuard.h>
 
 #include <initializer_list>
 #include <optional>
@@ -14,7 +15,16 @@ namespace qk::kernels {
 /// nullopt: the ATen operations take over.
 std::optional<device::Type> device_type_of(std::initializer_list<at::Tensor> tensors);
 
-/// The current stream of x's device.
-void* stream_of(const at::Tensor& x);
+/// Makes x's device the current one while it lives: a kernel is launched on that.
+class OnDeviceOf {
+ public:
+  explicit OnDeviceOf(const at::Tensor& x) : guard_(x.device()) {}
+
+  /// The device's current stream.
+  void* stream() const;
+
+ private:
+  c10::DeviceGuard guard_;
+};
 
 }  // namespace qk::kernels

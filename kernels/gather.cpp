@@ -37,7 +37,7 @@ void gather_heads_out(at::Tensor out, const at::Tensor& x, const at::Tensor& row
                           .rows = rows.numel(),
                           .heads = heads.numel(),
                           .out = out.data_ptr()},
-                         stream_of(x));
+                         OnDeviceOf(x).stream());
   } else {
     at::index_out(out, x, {rows.to(at::kLong).unsqueeze(0), heads.to(at::kLong).unsqueeze(1)});
   }

@@ -26,7 +26,7 @@ at::Tensor fused(at::Tensor residual, const at::Tensor& branch, const at::Tensor
                         .norm = {.weight = weight.const_data_ptr(),
                                  .eps = static_cast<float>(eps),
                                  .one_plus = kind == NormKind::OnePlusScale}},
-                       stream_of(residual));
+                       OnDeviceOf(residual).stream());
   return out;
 }
 

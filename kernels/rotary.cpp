@@ -36,7 +36,7 @@ bool fused(at::Tensor x, const HeadSteps& steps) {
                        .pairs = pairs,
                        .interleaved = steps.layout == RotaryLayout::Interleaved,
                        .factor = data_of(steps.factor)},
-                      stream_of(x));
+                      OnDeviceOf(x).stream());
   return true;
 }
 
