@@ -3,6 +3,10 @@
 //
 //   qk_bench_forward MODEL_FOLDER --tokens 4096 --documents 16 --bucket 256
 //
+// One long document over two GPUs; "bits" are those of --parts 1:
+//
+//   qk_bench_forward MODEL_FOLDER --tokens 131072 --documents 1 --passes 3 --parts 2 --bits
+//
 // bench/gpu.py makes the model folders.
 #include <ATen/ATen.h>
 #include <ATen/DeviceAccelerator.h>
@@ -29,21 +33,35 @@ struct Arguments {
   std::string folder, device = "cuda:0";
   int64_t tokens = 4096, documents = 16, bucket = 256, tile = 0;
   double seconds = 3;
-  bool pass_only = false, stream = false;
-  int64_t layers = 0, passes = 0;
+  bool pass_only = false, stream = false, bits = false;
+  int64_t layers = 0, passes = 0, parts = 1;
 };
 
 class NoTap : public models::AttentionTap {
  public:
-  void take(int64_t, models::Kind, const at::Tensor&) override {}
+  void take(int64_t, models::Kind, std::span<const at::Tensor>) override {}
+};
+
+/// Adds up the bits of everything, whatever part it is in.
+class Checksum : public models::AttentionTap {
+ public:
+  void take(int64_t, models::Kind, std::span<const at::Tensor> parts) override {
+    uint64_t layer = 0;
+    for (const at::Tensor& vectors : parts)
+      layer += at::sum(vectors.view(at::kShort), at::kLong).item().to<uint64_t>();
+    sum = 31 * sum + layer;
+  }
+  uint64_t sum = 0;
 };
 
 /// Keeps what one document of the pass shows.
 class Recorder : public models::AttentionTap {
  public:
   Recorder(int64_t begin, int64_t tokens) : begin_(begin), tokens_(tokens) {}
-  void take(int64_t, models::Kind, const at::Tensor& vectors) override {
-    seen.push_back(vectors.narrow(0, begin_, tokens_).clone());
+  void take(int64_t, models::Kind, std::span<const at::Tensor> parts) override {
+    std::vector<at::Tensor> rows;
+    for (const at::Tensor& part : parts) rows.push_back(part.to(parts[0].device()));
+    seen.push_back(at::cat(rows).narrow(0, begin_, tokens_).clone());
   }
   std::vector<at::Tensor> seen;
 
@@ -51,23 +69,42 @@ class Recorder : public models::AttentionTap {
   int64_t begin_, tokens_;
 };
 
-/// Peak of the memory that tensors took on a GPU; 0 on a CPU.
-double peak_gb(at::Device device) {
-  if (device.is_cpu()) return 0;
-  const auto stats = at::accelerator::getDeviceStats(device.index());
-  return static_cast<double>(stats.allocated_bytes[0].peak) / 1e9;
+/// One for each part, from --device on over the GPUs in turn.
+std::vector<at::Device> devices_of(const Arguments& arguments) {
+  const at::Device first(arguments.device);
+  if (first.is_cpu()) return std::vector<at::Device>(static_cast<size_t>(arguments.parts), first);
+  std::vector<at::Device> devices;
+  for (int64_t p = 0; p < arguments.parts; ++p) {
+    const int64_t index = (first.index() + p) % at::accelerator::deviceCount();
+    devices.emplace_back(first.type(), static_cast<c10::DeviceIndex>(index));
+  }
+  return devices;
 }
 
-void wait(at::Device device) {
-  if (!device.is_cpu()) at::accelerator::synchronizeDevice(device.index());
+/// Peak of the memory that tensors took on a GPU, the fullest one; 0 on a CPU.
+double peak_gb(const std::vector<at::Device>& devices) {
+  double peak = 0;
+  for (const at::Device device : devices) {
+    if (device.is_cpu()) continue;
+    const auto stats = at::accelerator::getDeviceStats(device.index());
+    peak = std::max(peak, static_cast<double>(stats.allocated_bytes[0].peak) / 1e9);
+  }
+  return peak;
+}
+
+void wait(const std::vector<at::Device>& devices) {
+  for (const at::Device device : devices)
+    if (!device.is_cpu()) at::accelerator::synchronizeDevice(device.index());
 }
 
 /// Tokens per second of `pass`, which takes `tokens`, repeated for at least `seconds`, at most two
 /// passes queued at a time.
 template <typename Pass>
-double rate(const Arguments& arguments, at::Device device, int64_t tokens, const Pass& pass) {
+double rate(const Arguments& arguments, const std::vector<at::Device>& devices, int64_t tokens,
+            const Pass& pass) {
+  const at::Device device = devices.front();
   pass();
-  wait(device);
+  wait(devices);
   const Stopwatch watch;
   int64_t done = 0;
   std::deque<c10::Event> ends;
@@ -81,7 +118,7 @@ double rate(const Arguments& arguments, at::Device device, int64_t tokens, const
     ends.front().synchronize();
     ends.pop_front();
   }
-  wait(device);
+  wait(devices);
   return static_cast<double>(done) / watch.seconds();
 }
 
@@ -175,7 +212,8 @@ sniffer::CaptureConfig production(const Arguments& arguments) {
 
 void run(const Arguments& arguments) {
   const c10::InferenceMode inference;
-  const at::Device device(arguments.device);
+  const std::vector<at::Device> devices = devices_of(arguments);
+  at::manual_seed(1);
   auto model = models::describe_model(arguments.folder, nullptr);
   const auto stored_layers = static_cast<int64_t>(model.spec.layers.size());
   for (int64_t i = stored_layers; i < arguments.layers; ++i)
@@ -186,7 +224,7 @@ void run(const Arguments& arguments) {
   auto decoder = models::Decoder::load(
       arguments.folder, model,
       {.precision = at::kBFloat16,
-       .device = device,
+       .devices = devices,
        .wanted = plan.wanted,
        .streamed = arguments.stream,
        .tile_rows = arguments.tile > 0 ? std::optional(arguments.tile) : std::nullopt,
@@ -199,32 +237,36 @@ void run(const Arguments& arguments) {
     Arguments first = arguments;
     first.tokens = 4096, first.documents = 1;
     decoder.prefill(random_tokens(first, spec.vocab), no_tap);
-    wait(device);
+    Checksum checksum;
+    if (arguments.bits) decoder.prefill(tokens, checksum);
+    wait(devices);
     const Stopwatch watch;
     for (int64_t i = 0; i < arguments.passes; ++i) decoder.prefill(tokens, no_tap);
-    wait(device);
+    wait(devices);
     const double rate = static_cast<double>(arguments.passes * count) / watch.seconds();
     const nlohmann::ordered_json line = {{"layers", spec.layers.size()},
                                          {"tokens", count},
+                                         {"parts", arguments.parts},
                                          {"streamed", arguments.stream},
                                          {"forward", rate},
-                                         {"peak_gb", peak_gb(device)}};
+                                         {"bits", fmt::format("{:016x}", checksum.sum)},
+                                         {"peak_gb", peak_gb(devices)}};
     fmt::print("{}\n", line.dump());
     return;
   }
   if (arguments.pass_only) {
     const Stopwatch watch;
     decoder.prefill(tokens, no_tap);
-    wait(device);
-    fmt::print("{} tokens in {:.2f} s, {:.1f} GB\n", count, watch.seconds(), peak_gb(device));
+    wait(devices);
+    fmt::print("{} tokens in {:.2f} s, {:.1f} GB\n", count, watch.seconds(), peak_gb(devices));
     return;
   }
   const bool same_bits = same_bits_alone(decoder, tokens);
-  const double without = rate(arguments, device, count, [&] { decoder.prefill(tokens, no_tap); });
+  const double without = rate(arguments, devices, count, [&] { decoder.prefill(tokens, no_tap); });
 
   int64_t rows = 0;
   sniffer::Sniffer sniffer(
-      capture, plan.layout, {.device = device, .stop = nullptr}, [](saver::RowBlock) {},
+      capture, plan.layout, {.devices = devices, .stop = nullptr}, [](saver::RowBlock) {},
       [&](const std::vector<int64_t>& by_document) {
         for (const int64_t r : by_document) rows += r;
       });
@@ -234,7 +276,7 @@ void run(const Arguments& arguments) {
                                 .subspan(static_cast<size_t>(d * arguments.tokens),
                                          static_cast<size_t>(arguments.tokens))});
   }
-  const double with = rate(arguments, device, count, [&] {
+  const double with = rate(arguments, devices, count, [&] {
     sniffer.begin_pass(documents);
     decoder.prefill(tokens, sniffer);
     sniffer.end_pass();
@@ -242,9 +284,9 @@ void run(const Arguments& arguments) {
   });
   sniffer.finish_passes();
 
-  Floor floor(spec, tokens, device, arguments.tile > 0 ? arguments.tile : 8192);
-  const double products = rate(arguments, device, count, [&] { floor.products(); });
-  const double attention = rate(arguments, device, count, [&] { floor.attention(); });
+  Floor floor(spec, tokens, devices[0], arguments.tile > 0 ? arguments.tile : 8192);
+  const double products = rate(arguments, devices, count, [&] { floor.products(); });
+  const double attention = rate(arguments, devices, count, [&] { floor.attention(); });
   const double floor_rate = 1 / (1 / products + 1 / attention);
   const nlohmann::ordered_json line = {{"model", arguments.folder},
                                        {"layers", spec.layers.size()},
@@ -278,6 +320,9 @@ int main(int argc, char** argv) {
   app.add_option("--seconds", arguments.seconds);
   app.add_flag("--stream", arguments.stream, "Weights go through the device layer by layer");
   app.add_option("--layers", arguments.layers, "More than the checkpoint has: its layers repeat");
+  app.add_option("--parts", arguments.parts,
+                 "GPUs that share each pass, from --device on, in turn");
+  app.add_flag("--bits", arguments.bits, "With --passes: adds up the bits of all vectors once");
   app.add_option("--passes", arguments.passes, "Time this many passes, and nothing else");
   app.add_flag("--pass-only", arguments.pass_only, "One pass and nothing else, for a profiler");
   CLI11_PARSE(app, argc, argv);

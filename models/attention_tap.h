@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace qk::models {
@@ -30,10 +31,10 @@ class AttentionTap {
   virtual ~AttentionTap() = default;
 
   /// Called once per wanted (layer, kind) of a pass, in ascending order of layers, queries before
-  /// keys. vectors: [tokens of the pass, heads, head_dim], any float dtype, on the decoder's
-  /// device; keys are not repeated for grouped queries. The memory is reused after the call
-  /// returns.
-  virtual void take(int64_t layer, Kind kind, const at::Tensor& vectors) = 0;
+  /// keys. parts: one per device of the decoder, on that device, [tokens of the part, heads,
+  /// head_dim], any float dtype; together the tokens of the pass in their order, a part may have
+  /// none. Keys are not repeated for grouped queries. The memory is reused after the call returns.
+  virtual void take(int64_t layer, Kind kind, std::span<const at::Tensor> parts) = 0;
 };
 
 }  // namespace qk::models

@@ -21,16 +21,17 @@ struct PackedTokens {
       0};  ///< documents + 1; document d is ids[offsets[d] .. offsets[d + 1])
 };
 
-/// What a pass takes on a GPU beside the weights.
+/// What a pass takes on each of `parts` GPUs beside the weights.
 struct PassMemory {
-  int64_t bytes_per_token = 0;
-  int64_t fixed_bytes = 0;  ///< intermediates of the largest tile
+  int64_t bytes_per_token = 0;  ///< of all tokens of the pass
+  int64_t fixed_bytes = 0;      ///< intermediates of the largest tile
 };
-PassMemory pass_memory(const DecoderSpec& spec, const Precision& precision);
+PassMemory pass_memory(const DecoderSpec& spec, const Precision& precision, int64_t parts = 1);
 
 class Decoder {
  public:
-  /// Throws CheckpointError (see load_weights).
+  /// Throws CheckpointError (see load_weights); ConfigError where the model's heads can't be shared
+  /// out to the devices.
   static Decoder load(const std::filesystem::path& folder, ModelDescription model,
                       DecoderOptions options);
   Decoder(Decoder&&) noexcept;
@@ -38,13 +39,15 @@ class Decoder {
   ~Decoder();
 
   /// Runs one pass up to the last wanted layer; on a GPU queues it there. A document's vectors are
-  /// the same bits whatever else is in the pass and however many threads run it. Throws
-  /// CheckpointError for a token id outside of the embedding.
+  /// the same bits whatever else is in the pass and however many threads or GPUs of a kind run it.
+  /// Throws CheckpointError for a token id outside of the embedding.
   void prefill(const PackedTokens& tokens, AttentionTap& tap);
 
   const DecoderSpec& spec() const;
   const Precision& precision() const;
   bool streams_weights() const;
+  /// One for each part of a pass.
+  const std::vector<at::Device>& devices() const;
 
  private:
   class Pass;

@@ -13,7 +13,9 @@ namespace qk::models {
 
 struct DecoderOptions {
   Precision precision = at::kFloat;
-  at::Device device = at::kCPU;
+  /// One for each part of a pass, all of one kind; a device may be named more than once. With
+  /// several the model's key heads must divide by their number.
+  std::vector<at::Device> devices = {at::kCPU};
   bool before_rotary = false;  ///< the tap gets the vectors right before the rotary embedding, else
                                ///< those given to attention
   std::vector<WantedLayer> wanted;  ///< one per layer of the model

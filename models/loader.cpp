@@ -124,11 +124,11 @@ bool needed(Role role, bool last, const WantedLayer& wanted) {
 class Loader {
  public:
   Loader(const std::filesystem::path& folder, const ModelDescription& model,
-         const DecoderOptions& options)
+         const DecoderOptions& options, at::Device device)
       : folder_(folder),
         model_(model),
         precision_(options.precision),
-        device_(options.device),
+        device_(device),
         stored_layers_(options.stored_layers.value_or(std::ssize(model.spec.layers))),
         rows_(layer_tensors(*model.family, model.spec)),
         files_(Weights::open(folder)) {
@@ -256,8 +256,8 @@ bool NeededTensors::operator()(std::string_view name) const {
 }
 
 DecoderWeights load_weights(const std::filesystem::path& folder, const ModelDescription& model,
-                            const DecoderOptions& options) {
-  const Loader loader(folder, model, options);
+                            const DecoderOptions& options, at::Device device) {
+  const Loader loader(folder, model, options, device);
   const std::vector<WantedLayer>& wanted = options.wanted;
   const size_t count = computed_layers(wanted);
   QK_ASSERT(count > 0 && count <= model.spec.layers.size());
@@ -276,7 +276,7 @@ DecoderWeights load_weights(const std::filesystem::path& folder, const ModelDesc
                          .product_shapes = product_shapes(layouts)};
   if (options.streamed) {
     weights.layers = std::make_unique<StreamedLayers>(std::move(numbers), std::move(layouts),
-                                                      options.precision, options.device);
+                                                      options.precision, device);
     return weights;
   }
   std::vector<LayerTensors> layers(count);

@@ -46,9 +46,9 @@ class NeededTensors {
   std::set<std::string, std::less<>> names_;  // below the decoder's prefix
 };
 
-/// Throws CheckpointError naming the tensor: missing, unexpected, wrong shape, dtype that is no
-/// plain float.
+/// For one of the devices. Throws CheckpointError naming the tensor: missing, unexpected, wrong
+/// shape, dtype that is no plain float.
 DecoderWeights load_weights(const std::filesystem::path& folder, const ModelDescription& model,
-                            const DecoderOptions& options);
+                            const DecoderOptions& options, at::Device device);
 
 }  // namespace qk::models

@@ -44,6 +44,32 @@ std::vector<Tile> cut_rows(int64_t rows, const std::vector<int64_t>& sizes) {
   return tiles;
 }
 
+std::vector<PartRows> share_documents(const std::vector<int64_t>& offsets, size_t parts) {
+  const auto count = static_cast<int64_t>(parts);
+  std::vector<PartRows> shares(parts);
+  for (const Tile& tile : cut_documents(offsets)) {
+    const int64_t middle = tile.begin + tile.tokens / 2;
+    PartRows& share = shares[static_cast<size_t>(middle * count / offsets.back())];
+    share.tiles.push_back({share.tokens, tile.tokens});
+    share.tokens += tile.tokens;
+  }
+  for (size_t p = 1; p < parts; ++p) shares[p].begin = shares[p - 1].begin + shares[p - 1].tokens;
+  return shares;
+}
+
+std::vector<PartRows> share_rows(int64_t rows, const std::vector<int64_t>& sizes, size_t parts) {
+  const auto count = static_cast<int64_t>(parts);
+  const int64_t unit = sizes.back(), units = (rows + unit - 1) / unit;
+  std::vector<PartRows> shares;
+  for (int64_t p = 0; p < count; ++p) {
+    const int64_t begin = std::min(rows, units * p / count * unit);
+    const int64_t end = std::min(rows, units * (p + 1) / count * unit);
+    shares.push_back(
+        {.begin = begin, .tokens = end - begin, .tiles = cut_rows(end - begin, sizes)});
+  }
+  return shares;
+}
+
 std::vector<int64_t> equal_tile_sizes(const std::vector<std::vector<int64_t>>& shapes,
                                       const at::TensorOptions& options, int64_t largest) {
   std::vector<int64_t> sizes;

@@ -28,6 +28,24 @@ std::vector<Tile> cut_documents(const std::vector<int64_t>& offsets);
 /// sizes: descending.
 std::vector<Tile> cut_rows(int64_t rows, const std::vector<int64_t>& sizes);
 
+/// The rows of a pass that one of its parts holds, and its tiles, which count from its first row.
+struct PartRows {
+  int64_t begin = 0;   ///< in the pass
+  int64_t tokens = 0;  ///< may be 0
+  std::vector<Tile> tiles;
+
+  /// With what the last tile holds beyond the tokens.
+  int64_t padded() const { return tiles.empty() ? 0 : tiles.back().begin + tiles.back().tokens; }
+};
+
+/// Each of `parts` parts gets some consecutive tiles of cut_documents(), about as many rows as the
+/// others.
+std::vector<PartRows> share_documents(const std::vector<int64_t>& offsets, size_t parts);
+
+/// Each of `parts` parts gets some consecutive rows, cut by cut_rows(): a multiple of the smallest
+/// size, but for the last.
+std::vector<PartRows> share_rows(int64_t rows, const std::vector<int64_t>& sizes, size_t parts);
+
 /// Of largest, largest / 2, ...: the sizes of tiles whose products with weights of each of these
 /// shapes [features, in] give a row the same bits as a tile of `largest` rows does. On a GPU the
 /// library chooses its kernel by the shape; where it takes one that sums in another order, the size

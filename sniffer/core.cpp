@@ -26,11 +26,30 @@ std::vector<T> part(const std::vector<T>& values, int64_t begin, int64_t end) {
   return {values.begin() + begin, values.begin() + end};
 }
 
-at::Tensor upload(const std::vector<int32_t>& values, at::Device device) {
-  const auto options = at::TensorOptions(at::kInt).pinned_memory(!device.is_cpu());
+template <typename T>
+at::Tensor upload(const std::vector<T>& values, at::Device device) {
+  const auto options =
+      at::TensorOptions(c10::CppTypeToScalarType<T>::value).pinned_memory(!device.is_cpu());
   at::Tensor tensor = at::empty({static_cast<int64_t>(values.size())}, options);
-  std::ranges::copy(values, tensor.mutable_data_ptr<int32_t>());
+  std::ranges::copy(values, tensor.mutable_data_ptr<T>());
   return device.is_cpu() ? tensor : tensor.to(device, /*non_blocking=*/true);
+}
+
+/// Rows of a block that a part of the pass has.
+struct PartOfBlock {
+  std::vector<int32_t> row;    // of the part
+  std::vector<int64_t> place;  // in the block
+};
+
+/// rows: of the block, in the pass; the part has `count` of them from `first` on.
+PartOfBlock part_of_block(std::span<const int32_t> rows, int64_t first, int64_t count) {
+  PartOfBlock own;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (rows[i] < first || rows[i] >= first + count) continue;
+    own.row.push_back(static_cast<int32_t>(rows[i] - first));
+    own.place.push_back(static_cast<int64_t>(i));
+  }
+  return own;
 }
 
 }  // namespace
@@ -39,11 +58,16 @@ Sniffer::Sniffer(const CaptureConfig& capture, saver::CaptureLayout layout, Opti
                  Sink sink, PassDone pass_done)
     : layout_(std::move(layout)),
       sampler_(capture.sampler, capture.min_bucket_size, capture.max_rows_per_batch),
-      options_(options),
-      stage_(options.device, options.stage_bytes, std::move(sink), std::move(pass_done)) {
+      options_(std::move(options)),
+      stage_(options_.devices.front(), options_.stage_bytes, std::move(sink),
+             std::move(pass_done)) {
   for (size_t i = 0; i < layout_.groups.size(); ++i) {
     group_of_[{layout_.groups[i].layer, layout_.groups[i].kind}] = i;
-    heads_.push_back(upload(layout_.groups[i].heads, options_.device));
+  }
+  for (const at::Device device : options_.devices) {
+    heads_.emplace_back();
+    for (const saver::LayerHeads& group : layout_.groups)
+      heads_.back().push_back(upload(group.heads, device));
   }
   selections_.resize(layout_.groups.size());
 }
@@ -90,40 +114,69 @@ void Sniffer::begin_pass(const std::vector<PassDocument>& documents) {
     vectors += static_cast<int64_t>(selection.row.size()) * heads;
     for (size_t d = 0; d < documents.size(); ++d) rows_[d] += selection.rows_by_document[d] * heads;
   }
-  row_index_ = upload(index, options_.device);
+  if (options_.devices.size() == 1) row_index_ = upload(index, options_.devices[0]);
   stage_.expect(vectors * layout_.head_dim * saver::bytes_of(layout_.vector_type));
 }
 
-void Sniffer::take(int64_t layer, models::Kind kind, const at::Tensor& vectors) {
+void Sniffer::take(int64_t layer, models::Kind kind, std::span<const at::Tensor> parts) {
   if (options_.stop != nullptr && *options_.stop) throw Interrupted("stopped");
   const auto found = group_of_.find({layer, static_cast<char>(kind)});
   QK_ASSERT(found != group_of_.end());
-  QK_ASSERT(vectors.dim() == 3 && vectors.size(2) == layout_.head_dim);
-  QK_ASSERT(vectors.element_size() == saver::bytes_of(layout_.vector_type));
+  QK_ASSERT(parts.size() == options_.devices.size());
+  for (const at::Tensor& vectors : parts) {
+    QK_ASSERT(vectors.dim() == 3 && vectors.size(2) == layout_.head_dim);
+    QK_ASSERT(vectors.element_size() == saver::bytes_of(layout_.vector_type));
+  }
   const size_t group = found->second;
   const auto count = static_cast<int64_t>(selections_[group].row.size());
-  const int64_t bytes_per_row = heads_[group].numel() * layout_.head_dim * vectors.element_size();
-  const int64_t step = std::max<int64_t>(1, RowStage::kBlockBytes / bytes_per_row);
+  const int64_t step = std::max<int64_t>(1, RowStage::kBlockBytes / bytes_per_row(group));
   for (int64_t begin = 0; begin < count; begin += step)
-    emit(group, begin, std::min(begin + step, count), vectors);
+    emit(group, begin, std::min(begin + step, count), parts);
 }
 
-void Sniffer::emit(size_t group, int64_t begin, int64_t end, const at::Tensor& vectors) {
+int64_t Sniffer::bytes_per_row(size_t group) const {
+  return std::ssize(layout_.groups[group].heads) * layout_.head_dim *
+         saver::bytes_of(layout_.vector_type);
+}
+
+void Sniffer::emit(size_t group, int64_t begin, int64_t end, std::span<const at::Tensor> parts) {
   const Selection& rows = selections_[group];
-  const int64_t count = end - begin, heads = heads_[group].numel();
-  const at::Tensor index = row_index_.narrow(0, first_row_of_[group] + begin, count);
+  const int64_t count = end - begin, heads = std::ssize(layout_.groups[group].heads);
   stage_.add({.block = {.group = static_cast<int32_t>(group),
                         .bucket = part(rows.bucket, begin, end),
                         .example_id = part(rows.example_id, begin, end),
                         .position = part(rows.position, begin, end),
                         .token_id = part(rows.token_id, begin, end),
                         .vectors = {}},
-              .bytes = heads * count * layout_.head_dim * vectors.element_size()},
+              .bytes = count * bytes_per_row(group)},
              [&](const at::Tensor& memory) {
-               kernels::gather_heads_out(
-                   memory.view(vectors.scalar_type()).view({heads, count, layout_.head_dim}),
-                   vectors, index, heads_[group]);
+               gather(memory.view(parts[0].scalar_type()).view({heads, count, layout_.head_dim}),
+                      group, begin, parts);
              });
+}
+
+/// out: [heads, rows, head_dim], the rows of the selection from `begin` on.
+void Sniffer::gather(at::Tensor out, size_t group, int64_t begin,
+                     std::span<const at::Tensor> parts) const {
+  if (parts.size() == 1) {
+    const at::Tensor index = row_index_.narrow(0, first_row_of_[group] + begin, out.size(1));
+    kernels::gather_heads_out(out, parts[0], index, heads_[0][group]);
+    return;
+  }
+  const std::span rows = std::span(selections_[group].row)
+                             .subspan(static_cast<size_t>(begin), static_cast<size_t>(out.size(1)));
+  int64_t first_row = 0;
+  for (size_t p = 0; p < parts.size(); ++p) {
+    const PartOfBlock own = part_of_block(rows, first_row, parts[p].size(0));
+    first_row += parts[p].size(0);
+    if (own.row.empty()) continue;
+    at::Tensor gathered =
+        at::empty({out.size(0), std::ssize(own.row), out.size(2)}, parts[p].options());
+    kernels::gather_heads_out(gathered, parts[p], upload(own.row, parts[p].device()),
+                              heads_[p][group]);
+    out.index_copy_(1, upload(own.place, out.device()),
+                    gathered.to(out.device(), /*non_blocking=*/true));
+  }
 }
 
 void Sniffer::end_pass() { stage_.end_pass(rows_); }

@@ -34,7 +34,8 @@ class Sniffer final : public models::AttentionTap {
   using PassDone = std::function<void(const std::vector<int64_t>& rows_by_document)>;
 
   struct Options {
-    at::Device device = at::kCPU;     ///< where the decoder shows vectors
+    /// Of the decoder; rows leave from the first.
+    std::vector<at::Device> devices = {at::kCPU};
     int64_t stage_bytes = 256 << 20;  ///< of rows on their way from a GPU, at most
     const std::atomic<bool>* stop =
         nullptr;  ///< checked at each layer; set: take() throws Interrupted
@@ -46,7 +47,7 @@ class Sniffer final : public models::AttentionTap {
 
   /// Before a pass.
   void begin_pass(const std::vector<PassDocument>& documents);
-  void take(int64_t layer, models::Kind kind, const at::Tensor& vectors) override;
+  void take(int64_t layer, models::Kind kind, std::span<const at::Tensor> parts) override;
   /// After a pass that was shown whole.
   void end_pass();
 
@@ -60,18 +61,20 @@ class Sniffer final : public models::AttentionTap {
   struct Selection;
   Selection select(const saver::LayerHeads& group,
                    const std::vector<PassDocument>& documents) const;
-  void emit(size_t group, int64_t begin, int64_t end, const at::Tensor& vectors);
+  int64_t bytes_per_row(size_t group) const;
+  void emit(size_t group, int64_t begin, int64_t end, std::span<const at::Tensor> parts);
+  void gather(at::Tensor out, size_t group, int64_t begin, std::span<const at::Tensor> parts) const;
 
   saver::CaptureLayout layout_;
   std::map<std::pair<int64_t, char>, size_t> group_of_;  // (layer, kind) -> of layout_.groups
   PositionSampler sampler_;
   Options options_;
   RowStage stage_;
-  std::vector<at::Tensor> heads_;      // by group, int32 on the device
-  std::vector<Selection> selections_;  // of the pass, by group
-  std::vector<int64_t> first_row_of_;  // of a group in row_index_
-  at::Tensor row_index_;               // of all groups, int32 on the device
-  std::vector<int64_t> rows_;          // by document of the pass
+  std::vector<std::vector<at::Tensor>> heads_;  // by device and group, int32 there
+  std::vector<Selection> selections_;           // of the pass, by group
+  std::vector<int64_t> first_row_of_;           // of a group in row_index_
+  at::Tensor row_index_;                        // of all groups, int32 on the only device
+  std::vector<int64_t> rows_;                   // by document of the pass
 };
 
 }  // namespace qk::sniffer

@@ -101,14 +101,13 @@ class CaptureLoop {
                     .share = &share_,
                     .threads = std::max(1, at::get_num_threads() / 2),
                     .ahead_bytes = job.size() > 1 ? kAheadOfRank : kAheadAlone}),
-        device_(device_of_rank(config.model, job)),
-        decoder_(load_decoder(config, inputs, device_)),
-        budget_(pass_budget(config, decoder_, device_)),
+        decoder_(load_decoder(config, inputs, devices_of_rank(config, job))),
+        budget_(pass_budget(config, decoder_)),
         writer_(writer),
         rows_(writer, memory_budget(config.output) / 4),
         sniffer_(
             config.capture, inputs.plan.layout,
-            {.device = device_,
+            {.devices = decoder_.devices(),
              .stage_bytes = memory_budget(config.output) / 4,
              .stop = options.stop},
             [this](saver::RowBlock block) { take(std::move(block)); },
@@ -215,7 +214,7 @@ class CaptureLoop {
     if (batch.documents.size() == 1) refuse(batch.documents[0], tokens / 2);
     log::warn("out of device memory at {} tokens in a pass; going on with half as many", tokens);
     budget_.tokens = tokens / 2;
-    release_device_memory(device_);
+    release_device_memory(decoder_.devices().front().type());
     return false;
   }
 
@@ -273,7 +272,6 @@ class CaptureLoop {
   WorkShare share_;
   DocumentStream documents_;
   std::optional<TokenizedDocument> held_;  // read, but not in a pass yet
-  const at::Device device_;
   models::Decoder decoder_;
   PassBudget budget_;
   saver::DatasetWriter& writer_;

@@ -22,13 +22,34 @@ void set_threads_of_rank(const InferenceConfig& config, const parallel::Job& job
       std::clamp(cores / job.ranks_on_host(), 1, std::max(1, at::get_num_threads())));
 }
 
-at::Device device_of_rank(const ModelConfig& config, const parallel::Job& job) {
-  const at::Device device = choose_device(config);
-  const std::string wanted = config.device_map.value_or("auto");
+namespace {
+
+/// The GPUs of a host that this rank has of all that it sees.
+std::vector<at::Device> share_of_rank(const std::vector<at::Device>& gpus,
+                                      const parallel::Job& job) {
+  const auto ranks = static_cast<size_t>(job.ranks_on_host());
+  if (gpus.size() % ranks != 0) {
+    throw ConfigError(
+        "inference.parallel: heads: the {} ranks on {} can't share {} GPUs evenly. Start one rank "
+        "per host, or as many as divide its GPUs; each has to see all of them",
+        ranks, job.host(), gpus.size());
+  }
+  const auto count = static_cast<std::ptrdiff_t>(gpus.size() / ranks);
+  const auto first = gpus.begin() + job.rank_on_host() * count;
+  return {first, first + count};
+}
+
+}  // namespace
+
+std::vector<at::Device> devices_of_rank(const SniffConfig& config, const parallel::Job& job) {
+  const std::vector<at::Device> devices = choose_devices(config);
+  const at::Device device = devices.front();
+  const std::string wanted = config.model.device_map.value_or("auto");
   const bool named = wanted != "auto" && wanted != "cuda";
-  if (device.is_cpu() || named || job.size() == 1) return device;
-  const int devices = std::max<int>(1, at::accelerator::deviceCount());
-  return {device.type(), static_cast<c10::DeviceIndex>(job.rank_on_host() % devices)};
+  if (device.is_cpu() || named || job.size() == 1) return devices;
+  if (config.inference.parallel == Parallel::Heads) return share_of_rank(devices, job);
+  const int count = std::max<int>(1, at::accelerator::deviceCount());
+  return {{device.type(), static_cast<c10::DeviceIndex>(job.rank_on_host() % count)}};
 }
 
 Inputs open_inputs_of_job(const SniffConfig& config, const InputOptions& options,

@@ -3,6 +3,7 @@
 #include <c10/core/Device.h>
 
 #include <string>
+#include <vector>
 
 #include "parallel/job.h"
 #include "sniffer/config.h"
@@ -15,8 +16,9 @@ namespace qk::sniffer {
 void set_threads_of_rank(const InferenceConfig& config, const parallel::Job& job);
 
 /// Where this rank computes: ranks of a host whose config names no single GPU take its GPUs in
-/// turn. Throws ConfigError as choose_device does.
-at::Device device_of_rank(const ModelConfig& config, const parallel::Job& job);
+/// turn, with inference.parallel: heads an equal share of them each. Throws ConfigError as
+/// choose_devices does, and where the ranks can't share evenly.
+std::vector<at::Device> devices_of_rank(const SniffConfig& config, const parallel::Job& job);
 
 /// open_inputs() on rank 0 first, so that it alone downloads. All ranks call it.
 Inputs open_inputs_of_job(const SniffConfig& config, const InputOptions& options,

@@ -1,6 +1,7 @@
 #include "sniffer/pipeline_model.h"
 
 #include <ATen/Context.h>
+#include <ATen/DeviceAccelerator.h>
 #include <ATen/Parallel.h>
 #include <c10/core/CachingDeviceAllocator.h>
 #include <fmt/format.h>
@@ -68,7 +69,7 @@ void add_files(std::map<std::string, std::string>& identity, const fs::path& fol
 }
 
 /// What tensors may still take on a GPU.
-int64_t usable_memory(const SniffConfig& config, at::Device device) {
+int64_t usable_memory_of(const SniffConfig& config, at::Device device) {
   constexpr double kShare = 0.9;                      // the rest is for the kernels' own workspaces
   constexpr int64_t kContext = 1'000'000'000;         // of the driver and its libraries
   at::globalContext().lazyInitDevice(device.type());  // before that the allocator knows no device
@@ -79,6 +80,13 @@ int64_t usable_memory(const SniffConfig& config, at::Device device) {
     free = std::min(free, *limit - kContext - held);
   }
   return static_cast<int64_t>(kShare * static_cast<double>(std::max<int64_t>(free, 0)));
+}
+
+/// What they may still take on each of them.
+int64_t usable_memory(const SniffConfig& config, const std::vector<at::Device>& devices) {
+  int64_t least = std::numeric_limits<int64_t>::max();
+  for (const at::Device device : devices) least = std::min(least, usable_memory_of(config, device));
+  return least;
 }
 
 }  // namespace
@@ -109,6 +117,23 @@ at::Device choose_device(const ModelConfig& model) {
   return device.has_index() ? device : at::Device(device.type(), 0);
 }
 
+std::vector<at::Device> choose_devices(const SniffConfig& config) {
+  const at::Device device = choose_device(config.model);
+  if (device.is_cpu() || config.inference.parallel == Parallel::Documents) return {device};
+  const int count = at::accelerator::deviceCount();
+  const std::string& wanted = config.model.device_map.value_or("auto");
+  if (count > 1 && wanted != "auto" && wanted != "cuda") {
+    throw ConfigError(
+        "model.device_map: '{}', but inference.parallel: heads takes all {} GPUs; set device_map: "
+        "auto, and CUDA_VISIBLE_DEVICES to the GPUs it may take",
+        wanted, count);
+  }
+  std::vector<at::Device> devices;
+  for (int i = 0; i < count; ++i)
+    devices.emplace_back(device.type(), static_cast<c10::DeviceIndex>(i));
+  return devices;
+}
+
 models::Precision precision_of(const SniffConfig& config, at::Device device) {
   const at::ScalarType weights = scalar_type(config.model.dtype);
   const WeightType autocast = config.inference.autocast_dtype;
@@ -117,32 +142,33 @@ models::Precision precision_of(const SniffConfig& config, at::Device device) {
 }
 
 bool streams_weights(const SniffConfig& config, const models::DecoderSpec& spec, int64_t layers,
-                     at::Device device) {
-  if (device.is_cpu()) return false;
-  const models::Precision precision = precision_of(config, device);
-  const models::PassMemory pass = models::pass_memory(spec, precision);
+                     const std::vector<at::Device>& devices) {
+  if (devices.front().is_cpu()) return false;
+  const models::Precision precision = precision_of(config, devices.front());
+  const models::PassMemory pass = models::pass_memory(spec, precision, std::ssize(devices));
   const double needed = weight_bytes(spec, layers, precision.products) +
                         static_cast<double>(pass.fixed_bytes) +
                         static_cast<double>(pass.bytes_per_token * config.tokenizer.max_length);
-  return needed > static_cast<double>(usable_memory(config, device));
+  return needed > static_cast<double>(usable_memory(config, devices));
 }
 
-PassBudget pass_budget(const SniffConfig& config, const models::Decoder& decoder,
-                       at::Device device) {
+PassBudget pass_budget(const SniffConfig& config, const models::Decoder& decoder) {
   constexpr int64_t kUnlimited = std::numeric_limits<int32_t>::max();
-  if (device.is_cpu()) return {kPassTokensPerThread * at::get_num_threads(), kUnlimited};
-  const models::PassMemory memory = models::pass_memory(decoder.spec(), decoder.precision());
-  const int64_t usable = usable_memory(config, device) - memory.fixed_bytes;
+  const std::vector<at::Device>& devices = decoder.devices();
+  if (devices.front().is_cpu()) return {kPassTokensPerThread * at::get_num_threads(), kUnlimited};
+  const models::PassMemory memory =
+      models::pass_memory(decoder.spec(), decoder.precision(), std::ssize(devices));
+  const int64_t usable = usable_memory(config, devices) - memory.fixed_bytes;
   const int64_t fitting =
       std::min(kUnlimited, std::max<int64_t>(usable, 0) / memory.bytes_per_token);
   log::debug("device: {} bytes per token, passes of up to {} tokens", memory.bytes_per_token,
              fitting);
   const int64_t most = decoder.streams_weights() ? kStreamedPassTokens : kGpuPassTokens;
-  return {std::min(most, fitting / 2), fitting};
+  return {std::min(most * std::ssize(devices), fitting / 2), fitting};
 }
 
-void release_device_memory(at::Device device) {
-  if (!device.is_cpu()) c10::getDeviceAllocator(device.type())->emptyCache();
+void release_device_memory(c10::DeviceType type) {
+  if (type != at::kCPU) c10::getDeviceAllocator(type)->emptyCache();
 }
 
 std::map<std::string, std::string> run_identity(const SniffConfig& config,

@@ -89,10 +89,12 @@ std::unique_ptr<source::TextReader> open_texts(const SniffConfig& config,
   return Finder(stop).texts(dataset_spec(config.dataset)).reader;
 }
 
-models::Decoder load_decoder(const SniffConfig& config, const Inputs& inputs, at::Device device) {
+models::Decoder load_decoder(const SniffConfig& config, const Inputs& inputs,
+                             const std::vector<at::Device>& devices) {
+  const at::Device device = devices.front();
   const std::vector<models::WantedLayer>& wanted = inputs.plan.wanted;
   const auto layers = static_cast<int64_t>(models::computed_layers(wanted));
-  const bool streamed = streams_weights(config, inputs.model.spec, layers, device);
+  const bool streamed = streams_weights(config, inputs.model.spec, layers, devices);
   if (streamed)
     log::info(
         "the weights go through the memory of {} layer by layer: all of them would leave no "
@@ -101,7 +103,7 @@ models::Decoder load_decoder(const SniffConfig& config, const Inputs& inputs, at
   try {
     return models::Decoder::load(inputs.model_folder, inputs.model,
                                  {.precision = precision_of(config, device),
-                                  .device = device,
+                                  .devices = devices,
                                   .before_rotary = config.capture.capture_pre_rope,
                                   .wanted = wanted,
                                   .streamed = streamed});

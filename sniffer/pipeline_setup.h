@@ -42,9 +42,10 @@ std::unique_ptr<source::TextReader> open_texts(const SniffConfig& config,
 std::map<std::string, std::string> capture_identity(const SniffConfig& config,
                                                     const Inputs& inputs);
 
-/// The model with its weights, where the config wants it. Throws CheckpointError; ConfigError when
-/// the device's memory does not hold it.
-models::Decoder load_decoder(const SniffConfig& config, const Inputs& inputs, at::Device device);
+/// The model with its weights, on each of the devices. Throws CheckpointError; ConfigError when a
+/// device's memory does not hold it, or when they can't share its heads.
+models::Decoder load_decoder(const SniffConfig& config, const Inputs& inputs,
+                             const std::vector<at::Device>& devices);
 
 /// on_file: progress of the final pass, files done and in all. Throws OutputError. `inputs` must
 /// outlive the writer.

@@ -38,19 +38,19 @@ DiskPlan plan_disk(const RunPlan& plan) {
 
 double pass_bytes(const RunPlan& plan, const models::Precision& precision) {
   const int64_t longest = plan.config.tokenizer.max_length;
-  if (plan.gpu) {
-    const models::PassMemory memory = models::pass_memory(plan.model.spec, precision);
-    return static_cast<double>(memory.fixed_bytes +
-                               std::max(kGpuPassTokens, longest) * memory.bytes_per_token);
+  if (plan.gpus > 0) {
+    const models::PassMemory memory = models::pass_memory(plan.model.spec, precision, plan.gpus);
+    return static_cast<double>(memory.fixed_bytes + std::max(kGpuPassTokens * plan.gpus, longest) *
+                                                        memory.bytes_per_token);
   }
   const int threads = at::get_num_threads();
   return activation_bytes(plan.model.spec, kPassTokensPerThread * threads + longest, threads,
                           precision.weights);
 }
 
-MemoryPlan plan_memory(const RunPlan& plan, at::Device device) {
-  const models::Precision precision = precision_of(plan.config, device);
-  const bool streamed = streams_weights(plan.config, plan.model.spec, plan.work.layers, device);
+MemoryPlan plan_memory(const RunPlan& plan, const std::vector<at::Device>& devices) {
+  const models::Precision precision = precision_of(plan.config, devices.front());
+  const bool streamed = streams_weights(plan.config, plan.model.spec, plan.work.layers, devices);
   const auto held = static_cast<int64_t>(models::StreamedLayers::kOnDevice);
   const int64_t layers = streamed ? std::min(held, plan.work.layers) : plan.work.layers;
   const auto row_bytes =
@@ -84,13 +84,14 @@ double typical_rows(const RowCount& rows) {
 RunPlan make_plan(const SniffConfig& config, const PlanOptions& options) {
   if (config.inference.threads) at::set_num_threads(static_cast<int>(*config.inference.threads));
   const Inputs inputs = open_inputs(config, {.weights = false});
-  const at::Device device = choose_device(config.model);
+  const std::vector<at::Device> devices = choose_devices(config);
+  const at::Device device = devices.front();
   const models::Precision precision = precision_of(config, device);
   RunPlan plan;
   plan.config = config;
   plan.model = inputs.model;
   plan.layout = inputs.plan.layout;
-  plan.gpu = !device.is_cpu();
+  plan.gpus = device.is_cpu() ? 0 : std::ssize(devices);
   plan.documents = count_documents(*inputs.reader, inputs.tokenizer, config.tokenizer.max_length,
                                    options.count_seconds);
   plan.rows = count_rows(config.capture, plan.layout, plan.documents);
@@ -99,12 +100,12 @@ RunPlan make_plan(const SniffConfig& config, const PlanOptions& options) {
                                        typical_rows(plan.rows), inputs.tokenizer);
   plan.disk = plan_disk(plan);
   plan.work = count_work(plan.model.spec, inputs.plan.wanted, plan.documents);
-  plan.memory = plan_memory(plan, device);
+  plan.memory = plan_memory(plan, devices);
   if (options.calibrate) {
     const auto tokens =
         static_cast<int64_t>(plan.documents.tokens / std::max(plan.documents.all, 1.0));
     plan.speed = measure_speed(plan.model.spec, precision.products, device, tokens);
-    plan.seconds = plan.speed->seconds(plan.work);
+    plan.seconds = plan.speed->seconds(plan.work) / static_cast<double>(devices.size());
   }
   return plan;
 }

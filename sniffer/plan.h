@@ -30,7 +30,7 @@ struct DiskPlan {
 
 struct MemoryPlan {
   bool streamed = false;                ///< weights go through the device's memory layer by layer
-  double weights = 0, activations = 0;  ///< on the device that computes
+  double weights = 0, activations = 0;  ///< on each device that computes
   double writer = 0;                    ///< on the host: rows on their way to the disk, at most
   double host = 0;                      ///< of the machine; 0: unknown
 };
@@ -39,7 +39,7 @@ struct RunPlan {
   SniffConfig config;
   models::ModelDescription model;
   saver::CaptureLayout layout;
-  bool gpu = false;
+  int64_t gpus = 0;  ///< that share each document; 0: the CPU computes
   DocumentCount documents;
   RowCount rows;
   int64_t heads = 0, files = 0;

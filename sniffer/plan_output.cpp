@@ -118,17 +118,20 @@ void add_cost(Text& text, const RunPlan& plan) {
                                 readable_bytes(plan.disk.files), readable_bytes(plan.disk.spool),
                                 readable_bytes(plan.disk.available), plan.disk.folder));
   const MemoryPlan& memory = plan.memory;
-  text.line(plan.gpu ? "GPU memory" : "memory",
-            fmt::format("about {}: weights {}{}, activations {}{}",
-                        readable_bytes(memory.weights + memory.activations +
-                                       (plan.gpu ? 0 : memory.writer)),
-                        readable_bytes(memory.weights),
-                        memory.streamed ? " (streamed, of some layers at a time)"
-                        : plan.gpu      ? ""
-                                        : " (mapped from the files)",
-                        readable_bytes(memory.activations),
-                        plan.gpu ? "" : fmt::format(", rows {}", readable_bytes(memory.writer))));
-  if (plan.gpu)
+  text.line(
+      plan.gpus == 0   ? "memory"
+      : plan.gpus == 1 ? "GPU memory"
+                       : fmt::format("{} GPUs, each", plan.gpus),
+      fmt::format(
+          "about {}: weights {}{}, activations {}{}",
+          readable_bytes(memory.weights + memory.activations + (plan.gpus > 0 ? 0 : memory.writer)),
+          readable_bytes(memory.weights),
+          memory.streamed ? " (streamed, of some layers at a time)"
+          : plan.gpus > 0 ? ""
+                          : " (mapped from the files)",
+          readable_bytes(memory.activations),
+          plan.gpus > 0 ? "" : fmt::format(", rows {}", readable_bytes(memory.writer))));
+  if (plan.gpus > 0)
     text.line("memory", fmt::format("about {} for rows", readable_bytes(memory.writer)));
   text.line("operations", fmt::format("{:.3g} TFLOP, {} of {} layers", plan.work.flops() / 1e12,
                                       plan.work.layers, plan.model.spec.layers.size()));
@@ -209,7 +212,7 @@ Json plan_json(const RunPlan& plan) {
             {"spool_bytes", plan.disk.spool},
             {"available_bytes", plan.disk.available}}},
           {"memory",
-           {{"device", plan.gpu ? "cuda" : "cpu"},
+           {{"device", plan.gpus > 0 ? "cuda" : "cpu"},
             {"weights_bytes", plan.memory.weights},
             {"activations_bytes", plan.memory.activations},
             {"writer_bytes", plan.memory.writer},

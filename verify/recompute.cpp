@@ -41,7 +41,8 @@ class Keep final : public models::AttentionTap {
 
   void begin(int64_t document, int64_t full_id) { document_ = document, full_id_ = full_id; }
 
-  void take(int64_t layer, models::Kind kind, const at::Tensor& vectors) override {
+  void take(int64_t layer, models::Kind kind, std::span<const at::Tensor> parts) override {
+    const at::Tensor& vectors = parts.front();  // one device
     const auto& groups = capture_.run.layout.groups;
     const auto group = std::ranges::find_if(groups, [&](const saver::LayerHeads& g) {
       return g.layer == layer && g.kind == static_cast<char>(kind);
@@ -104,8 +105,8 @@ class Recompute {
 
   Recomputed run() {
     if (!same_inputs()) return result_;
-    models::Decoder decoder = sniffer::load_decoder(capture_.config, inputs_,
-                                                    sniffer::choose_device(capture_.config.model));
+    models::Decoder decoder = sniffer::load_decoder(
+        capture_.config, inputs_, {sniffer::choose_device(capture_.config.model)});
     const auto stride = std::max<int64_t>(1, std::llround(1 / options_.recompute));
     ExampleReader examples(capture_.root);
     for (int64_t line = 0; const std::optional<Example> example = examples.next(); ++line) {

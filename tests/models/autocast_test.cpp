@@ -31,8 +31,8 @@ at::Tensor tensor_of(const checkpoint::TensorView& view) {
 
 class Recorder : public AttentionTap {
  public:
-  void take(int64_t layer, Kind kind, const at::Tensor& vectors) override {
-    seen[fmt::format("{}{}", static_cast<char>(kind), layer)] = vectors.clone();
+  void take(int64_t layer, Kind kind, std::span<const at::Tensor> parts) override {
+    seen[fmt::format("{}{}", static_cast<char>(kind), layer)] = parts.front().clone();
   }
   std::map<std::string, at::Tensor> seen;
 };

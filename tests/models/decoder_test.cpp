@@ -5,53 +5,20 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <map>
-
 #include "base/error.h"
+#include "tests/models/recorder.h"
 #include "tests/models/tiny_model.h"
 
 namespace qk::models {
 namespace {
 
+using test::everything;
+using test::pack;
+using test::Recorder;
+using test::run;
+using test::some_ids;
 using test::tiny_config;
 using test::write_tiny_model;
-
-/// Keeps everything it is shown.
-class Recorder : public AttentionTap {
- public:
-  void take(int64_t layer, Kind kind, const at::Tensor& vectors) override {
-    seen[{layer, static_cast<char>(kind)}] = vectors.to(at::kFloat).clone();
-  }
-  std::map<std::pair<int64_t, char>, at::Tensor> seen;
-};
-
-std::vector<WantedLayer> everything(const ModelDescription& model) {
-  std::vector<WantedLayer> wanted;
-  for (const Layer& layer : model.spec.layers) wanted.push_back({layer.attention, layer.attention});
-  return wanted;
-}
-
-std::vector<int32_t> some_ids(int64_t count, int32_t seed) {
-  std::vector<int32_t> ids;
-  for (int64_t i = 0; i < count; ++i)
-    ids.push_back(static_cast<int32_t>((seed * 31 + i * i * 7 + i) % 64));
-  return ids;
-}
-
-PackedTokens pack(const std::vector<std::vector<int32_t>>& documents) {
-  PackedTokens tokens;
-  for (const auto& ids : documents) {
-    tokens.ids.insert(tokens.ids.end(), ids.begin(), ids.end());
-    tokens.offsets.push_back(static_cast<int64_t>(tokens.ids.size()));
-  }
-  return tokens;
-}
-
-Recorder run(Decoder& decoder, const std::vector<std::vector<int32_t>>& documents) {
-  Recorder recorder;
-  decoder.prefill(pack(documents), recorder);
-  return recorder;
-}
 
 Decoder load(const std::filesystem::path& folder, DecoderOptions options = {}) {
   ModelDescription model = describe_model(folder, nullptr);
@@ -107,10 +74,7 @@ TEST_P(EveryFamily, GivesTheSameBitsWithStreamedWeights) {
   Decoder streamed = load(folder, {.precision = dtype(), .wanted = {}, .streamed = true});
   for (const int32_t seed : {1, 2, 3}) {
     const auto ids = some_ids(40, seed);
-    const Recorder expected = run(resident, {ids}), got = run(streamed, {ids});
-    ASSERT_EQ(got.seen.size(), expected.seen.size());
-    for (const auto& [key, vectors] : expected.seen)
-      EXPECT_TRUE(at::equal(got.seen.at(key), vectors)) << key.first << key.second;
+    expect_same_bits(run(streamed, {ids}), run(resident, {ids}));
   }
 }
 
@@ -118,7 +82,7 @@ TEST_P(EveryFamily, GivesTheSameBitsWithStreamedWeights) {
 class Quitter : public AttentionTap {
  public:
   explicit Quitter(int layers) : left_(layers) {}
-  void take(int64_t, Kind, const at::Tensor&) override {
+  void take(int64_t, Kind, std::span<const at::Tensor>) override {
     if (left_-- == 0) throw Interrupted("stopped");
   }
 
@@ -136,9 +100,7 @@ TEST(StreamedWeights, BeginAnewAfterAPassThatEndedEarly) {
   for (const int layers : {0, 3, 8, 13}) {
     Quitter quitter(layers);
     EXPECT_THROW(streamed.prefill(pack({ids}), quitter), Interrupted);
-    const Recorder got = run(streamed, {ids});
-    for (const auto& [key, vectors] : expected.seen)
-      EXPECT_TRUE(at::equal(got.seen.at(key), vectors)) << key.first << key.second;
+    expect_same_bits(run(streamed, {ids}), expected);
   }
 }
 

@@ -1,59 +1,43 @@
 // The decoder on a GPU: the same bits however documents are packed, and the CPU's vectors.
 #include <ATen/ATen.h>
+#include <ATen/DeviceAccelerator.h>
 #include <gtest/gtest.h>
 
-#include <map>
-
-#include "models/decoder.h"
+#include "tests/models/recorder.h"
 #include "tests/models/tiny_model.h"
 
 namespace qk::models {
 namespace {
 
-class Recorder : public AttentionTap {
- public:
-  void take(int64_t layer, Kind kind, const at::Tensor& vectors) override {
-    seen[{layer, static_cast<char>(kind)}] =
-        vectors.to(at::kCPU, vectors.scalar_type(), /*non_blocking=*/false, /*copy=*/true);
-  }
-  std::map<std::pair<int64_t, char>, at::Tensor> seen;
-};
+using test::Recorder;
+using test::run;
+using test::some_ids;
 
-std::vector<int32_t> some_ids(int64_t count, int32_t seed) {
-  std::vector<int32_t> ids;
-  for (int64_t i = 0; i < count; ++i)
-    ids.push_back(static_cast<int32_t>((seed * 31 + i * i * 7 + i) % 64));
-  return ids;
-}
-
-Recorder run(Decoder& decoder, const std::vector<std::vector<int32_t>>& documents) {
-  PackedTokens tokens;
-  for (const auto& ids : documents) {
-    tokens.ids.insert(tokens.ids.end(), ids.begin(), ids.end());
-    tokens.offsets.push_back(static_cast<int64_t>(tokens.ids.size()));
-  }
-  Recorder recorder;
-  decoder.prefill(tokens, recorder);
-  return recorder;
+/// On a machine with fewer GPUs a GPU has several parts.
+std::vector<at::Device> some_gpus(int count) {
+  std::vector<at::Device> devices;
+  for (int i = 0; i < count; ++i)
+    devices.emplace_back(at::kCUDA,
+                         static_cast<c10::DeviceIndex>(i % at::accelerator::deviceCount()));
+  return devices;
 }
 
 class DeviceDecoder : public testing::TestWithParam<std::tuple<std::string, at::ScalarType>> {
  protected:
   Decoder load(at::Device device, bool streamed = false) const {
-    return load(device, streamed, std::get<1>(GetParam()));
+    return load({.precision = std::get<1>(GetParam()),
+                 .devices = {device},
+                 .wanted = {},
+                 .streamed = streamed});
   }
 
-  Decoder load(at::Device device, bool streamed, const Precision& precision) const {
+  Decoder load(DecoderOptions options) const {
     const auto& [model_type, dtype] = GetParam();
     const auto folder = test::write_tiny_model(model_type + "_" + c10::toString(dtype),
                                                test::tiny_config(model_type));
     ModelDescription model = describe_model(folder, nullptr);
-    std::vector<WantedLayer> wanted;
-    for (const Layer& layer : model.spec.layers)
-      wanted.push_back({layer.attention, layer.attention});
-    return Decoder::load(
-        folder, std::move(model),
-        {.precision = precision, .device = device, .wanted = wanted, .streamed = streamed});
+    options.wanted = test::everything(model);
+    return Decoder::load(folder, std::move(model), std::move(options));
   }
 };
 
@@ -84,8 +68,9 @@ TEST_P(DeviceDecoder, GivesTheCpusVectors) {
 
 TEST_P(DeviceDecoder, GivesTheCpusVectorsUnderAutocast) {
   const Precision precision(std::get<1>(GetParam()), at::kHalf);
-  Decoder device = load({at::kCUDA, 0}, /*streamed=*/false, precision);
-  Decoder cpu = load(at::kCPU, /*streamed=*/false, precision);
+  Decoder device =
+      load({.precision = precision, .devices = {at::Device(at::kCUDA, 0)}, .wanted = {}});
+  Decoder cpu = load({.precision = precision, .wanted = {}});
   const std::vector<std::vector<int32_t>> documents = {some_ids(700, 3), some_ids(1100, 4)};
   const Recorder got = run(device, documents), expected = run(cpu, documents);
   ASSERT_EQ(got.seen.size(), expected.seen.size());
@@ -100,11 +85,39 @@ TEST_P(DeviceDecoder, GivesTheSameBitsWithStreamedWeights) {
   Decoder resident = load({at::kCUDA, 0}), streamed = load({at::kCUDA, 0}, /*streamed=*/true);
   for (const int32_t seed : {1, 2, 3, 4}) {
     const std::vector<std::vector<int32_t>> documents = {some_ids(700, seed), some_ids(1100, 9)};
-    const Recorder expected = run(resident, documents), got = run(streamed, documents);
-    ASSERT_EQ(got.seen.size(), expected.seen.size());
-    for (const auto& [key, vectors] : expected.seen)
-      EXPECT_TRUE(at::equal(got.seen.at(key), vectors)) << key.first << key.second;
+    expect_same_bits(run(streamed, documents), run(resident, documents));
   }
+}
+
+TEST_P(DeviceDecoder, GivesTheSameBitsInTwoParts) {
+  for (const bool before_rotary : {false, true}) {
+    for (const bool streamed : {false, true}) {
+      DecoderOptions options{.precision = std::get<1>(GetParam()),
+                             .devices = some_gpus(1),
+                             .before_rotary = before_rotary,
+                             .wanted = {}};
+      Decoder one = load(options);
+      options.devices = some_gpus(2), options.streamed = streamed;
+      Decoder two = load(options);
+      for (const int64_t tokens : {1, 700, 5000}) {
+        const std::vector<std::vector<int32_t>> single = {some_ids(tokens, 3)};
+        expect_same_bits(run(two, single), run(one, single));
+      }
+      const std::vector<std::vector<int32_t>> packed = {
+          some_ids(41, 1), some_ids(1300, 5), {}, some_ids(2600, 2)};
+      expect_same_bits(run(two, packed), run(one, packed));
+    }
+  }
+}
+
+TEST_P(DeviceDecoder, GivesTheSameBitsInTwoPartsUnderAutocast) {
+  DecoderOptions options{
+      .precision = {std::get<1>(GetParam()), at::kHalf}, .devices = some_gpus(1), .wanted = {}};
+  Decoder one = load(options);
+  options.devices = some_gpus(2);
+  Decoder two = load(options);
+  const std::vector<std::vector<int32_t>> packed = {some_ids(700, 3), some_ids(2600, 2)};
+  expect_same_bits(run(two, packed), run(one, packed));
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, DeviceDecoder,

@@ -20,7 +20,8 @@ DecoderWeights load(const std::filesystem::path& folder,
                     const nlohmann::json& overrides = nullptr) {
   const ModelDescription model = describe_model(folder, overrides);
   return load_weights(folder, model,
-                      {.wanted = std::vector<WantedLayer>(model.spec.layers.size(), {true, true})});
+                      {.wanted = std::vector<WantedLayer>(model.spec.layers.size(), {true, true})},
+                      at::kCPU);
 }
 
 TEST(Loader, FindsTheDecoderUnderEveryKnownPrefix) {

@@ -31,5 +31,14 @@ TEST(PrecisionOf, IsOneTypeWhereAutocastIsTheSameOrFloat32) {
   }
 }
 
+TEST(ChooseDevices, IsOneCpuHoweverWorkIsShared) {
+  for (const Parallel parallel : {Parallel::Documents, Parallel::Heads}) {
+    SniffConfig config;
+    config.model.device_map = "cpu";
+    config.inference.parallel = parallel;
+    EXPECT_EQ(choose_devices(config), std::vector<at::Device>{at::kCPU});
+  }
+}
+
 }  // namespace
 }  // namespace qk::sniffer

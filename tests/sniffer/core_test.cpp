@@ -1,0 +1,124 @@
+// Blocks of rows of a pass in one part and in several, on the CPU and on GPUs that are there.
+#include "sniffer/core.h"
+
+#include <ATen/Context.h>
+#include <ATen/DeviceAccelerator.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "models/decoder.h"
+#include "sniffer/capture_plan.h"
+#include "tests/models/recorder.h"
+#include "tests/models/tiny_model.h"
+
+namespace qk::sniffer {
+namespace {
+
+/// What a run hands to the writer.
+struct Handed {
+  std::vector<saver::RowBlock> blocks;
+  std::vector<int64_t> rows_by_document;
+};
+
+Handed capture(const CaptureConfig& config, const std::vector<at::Device>& devices) {
+  const auto folder = test::write_tiny_model("core_parts", test::tiny_config("qwen3"));
+  auto model = models::describe_model(folder, nullptr);
+  const CapturePlan plan = plan_capture(config, model.spec, at::kBFloat16);
+  auto decoder = models::Decoder::load(folder, std::move(model),
+                                       {.precision = at::kBFloat16,
+                                        .devices = devices,
+                                        .before_rotary = config.capture_pre_rope,
+                                        .wanted = plan.wanted});
+  Handed handed;
+  Sniffer sniffer(
+      config, plan.layout, {.devices = devices, .stop = nullptr},
+      [&](saver::RowBlock block) { handed.blocks.push_back(std::move(block)); },
+      [&](const std::vector<int64_t>& rows) {
+        handed.rows_by_document.insert(handed.rows_by_document.end(), rows.begin(), rows.end());
+      });
+  for (const int32_t seed : {1, 2}) {
+    const models::PackedTokens tokens = test::pack(
+        {test::some_ids(70, seed), {}, test::some_ids(700, seed + 1), test::some_ids(20, 9)});
+    std::vector<PassDocument> documents;
+    for (size_t d = 0; d + 1 < tokens.offsets.size(); ++d) {
+      const auto begin = static_cast<size_t>(tokens.offsets[d]);
+      const auto end = static_cast<size_t>(tokens.offsets[d + 1]);
+      documents.push_back({.example_id = 10 * seed + static_cast<int64_t>(d),
+                           .ids = std::span(tokens.ids).subspan(begin, end - begin)});
+    }
+    sniffer.begin_pass(documents);
+    decoder.prefill(tokens, sniffer);
+    sniffer.end_pass();
+  }
+  sniffer.finish_passes();
+  return handed;
+}
+
+void expect_same(const Handed& got, const Handed& expected) {
+  EXPECT_EQ(got.rows_by_document, expected.rows_by_document);
+  ASSERT_FALSE(expected.blocks.empty());
+  ASSERT_EQ(got.blocks.size(), expected.blocks.size());
+  for (size_t i = 0; i < expected.blocks.size(); ++i) {
+    const saver::RowBlock &a = got.blocks[i], &b = expected.blocks[i];
+    EXPECT_EQ(a.group, b.group);
+    EXPECT_EQ(a.example_id, b.example_id);
+    EXPECT_EQ(a.position, b.position);
+    EXPECT_EQ(a.bucket, b.bucket);
+    EXPECT_EQ(a.token_id, b.token_id);
+    EXPECT_GT(b.vectors.size(), 0u);
+    EXPECT_TRUE(std::ranges::equal(a.vectors, b.vectors)) << "block " << i;
+  }
+}
+
+/// The devices' first one by itself, and all of them.
+class Sniffing : public testing::TestWithParam<std::vector<at::Device>> {
+ protected:
+  void expect_rows_of_one_part(const CaptureConfig& config) const {
+    expect_same(capture(config, GetParam()), capture(config, {GetParam().front()}));
+  }
+};
+
+CaptureConfig sampled(SamplerType type) {
+  CaptureConfig config;
+  config.sampler = {.type = type, .base_rate = 8};
+  return config;
+}
+
+TEST_P(Sniffing, GivesTheRowsOfOnePart) {
+  CaptureConfig config = sampled(SamplerType::All);
+  config.capture_token_strings = true;
+  expect_rows_of_one_part(config);
+  config = sampled(SamplerType::Uniform);
+  expect_rows_of_one_part(config);
+  config.capture_pre_rope = true;
+  expect_rows_of_one_part(config);
+}
+
+TEST_P(Sniffing, GivesRowsInTheOrderOfADraw) {
+  CaptureConfig config = sampled(SamplerType::All);
+  config.max_rows_per_batch = 50;
+  expect_rows_of_one_part(config);
+}
+
+TEST_P(Sniffing, GivesTheRowsOfSomeHeads) {
+  CaptureConfig config = sampled(SamplerType::All);
+  config.layers = {1}, config.heads = {1};
+  expect_rows_of_one_part(config);
+}
+
+std::vector<std::vector<at::Device>> devices() {
+  std::vector<std::vector<at::Device>> all = {{at::kCPU, at::kCPU}};
+  if (at::hasCUDA()) {
+    const auto last = static_cast<c10::DeviceIndex>(at::accelerator::deviceCount() - 1);
+    all.push_back({at::Device(at::kCUDA, 0), at::Device(at::kCUDA, last)});
+  }
+  return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(Devices, Sniffing, testing::ValuesIn(devices()), [](const auto& info) {
+  return info.param.front().is_cpu() ? "cpu" : "cuda";
+});
+
+}  // namespace
+}  // namespace qk::sniffer
