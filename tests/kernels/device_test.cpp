@@ -165,9 +165,31 @@ TEST_P(DeviceAttention, GivesADocumentTheSameBitsAloneAndBetweenOthers) {
   }
 }
 
+TEST_P(DeviceAttention, GivesAHeadTheSameBitsWhateverHeadsShareTheCall) {
+  const Inputs x = inputs_of(GetParam());
+  const AttentionShape shape{.scale = 0.1, .window = GetParam().window};
+  const int64_t tokens = x.documents.offsets.back(), key_heads = x.k.size(1);
+  const at::Tensor together = causal_attention(x.q, x.k, x.v, x.documents, shape);
+  for (int64_t shares = 2; shares <= key_heads; ++shares) {
+    if (key_heads % shares != 0) continue;
+    for (int64_t i = 0; i < shares; ++i) {
+      const auto share = [&](const at::Tensor& all) {
+        const int64_t width = all.size(1) / shares;
+        return all.narrow(1, i * width, width).contiguous();
+      };
+      const at::Tensor own =
+          causal_attention(share(x.q), share(x.k), share(x.v), x.documents, shape);
+      const at::Tensor same = together.narrow(1, i * own.size(1), own.size(1));
+      EXPECT_TRUE(at::equal(own.narrow(0, 0, tokens), same.narrow(0, 0, tokens)))
+          << i << " of " << shares;
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Packings, DeviceAttention,
                          testing::Values(Packing{{300, 1, 77, 512}, 9, 3, 64, {}},
                                          Packing{{2048}, 8, 2, 128, {}},
+                                         Packing{{5000, 700}, 32, 8, 128, {}},
                                          Packing{{100, 1500, 30, 1024, 2100, 5}, 4, 2, 128, {}},
                                          Packing{{100, 1500, 30}, 4, 4, 256, 512},
                                          Packing{{100, 1500, 30}, 4, 1, 256, {}},
