@@ -43,7 +43,7 @@ struct WriterOptions {
   bool replace = false;
   int64_t memory_budget_bytes = 1LL << 30;
   int threads = 0;            ///< for the final pass; 0: all cores
-  int compression_level = 1;  ///< zstd, 1..22; above 1 costs time and saves nothing on vectors
+  int compression_level = 0;  ///< 0: entropy coding of vectors alone; else zstd's, 1..22
   int64_t row_group_bytes =
       16LL << 20;  ///< float32 vectors in a row group of the final files, at most
   int64_t segment_bytes = 1LL << 30;  ///< of the spool; the last record may go beyond it

@@ -38,7 +38,7 @@ struct PassOptions {
   const SpoolIndex& spool;  ///< sorted
   PassLimits limits;
   size_t rank = 0, ranks = 1;  ///< of the shares, every ranks-th is this process's
-  int compression_level = 1;
+  int compression_level = 0;
   std::function<std::string(int32_t)> token_string;
   std::function<void(int64_t done, int64_t total)> on_progress;  ///< in files
   const std::atomic<bool>* stop = nullptr;

@@ -8,6 +8,8 @@
 #include <parquet/column_writer.h>
 #include <parquet/file_writer.h>
 #include <parquet/metadata.h>
+#define ZSTD_STATIC_LINKING_ONLY  // literal compression is set through it
+#include <zstd.h>
 
 #include <algorithm>
 #include <bit>
@@ -20,9 +22,22 @@ namespace {
 constexpr const char* kMagic = "PAR1";
 constexpr const char* kVectorColumn = "vector.list.element";
 
+/// zstd that hardly looks for repeats, which vectors do not have, and leaves the work to the
+/// Huffman coding of each byte stream: faster than level 1, and smaller, since no chance match of a
+/// few bytes breaks it up.
+std::shared_ptr<arrow::util::CodecOptions> entropy_coding() {
+  auto options = std::make_shared<arrow::util::ZstdCodecOptions>();
+  options->compression_level = -100;
+  options->compression_context_params = {{ZSTD_c_minMatch, 7},
+                                         {ZSTD_c_literalCompressionMode, ZSTD_lcm_huffman}};
+  return options;
+}
+
 std::shared_ptr<parquet::WriterProperties> writer_properties(int compression_level) {
   parquet::WriterProperties::Builder builder;
-  builder.compression(parquet::Compression::ZSTD)->compression_level(compression_level);
+  builder.compression(parquet::Compression::ZSTD)
+      ->compression_level(std::max(compression_level, 1));
+  if (compression_level == 0) builder.codec_options(kVectorColumn, entropy_coding());
   builder.disable_dictionary();
   builder.encoding(parquet::Encoding::DELTA_BINARY_PACKED);
   builder.encoding(kVectorColumn, parquet::Encoding::BYTE_STREAM_SPLIT);

@@ -105,7 +105,7 @@ struct OutputConfig {
   int64_t write_batch_size = 4096;
   std::optional<int64_t>
       memory_budget_bytes;  ///< key "memory_budget"; nullopt: chosen from the machine's memory
-  int64_t compression_level = 1;  ///< zstd
+  int64_t compression_level = 0;  ///< zstd; 0: entropy coding of vectors alone
 
   bool operator==(const OutputConfig&) const = default;
 };

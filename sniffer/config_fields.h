@@ -241,9 +241,10 @@ void visit_fields(OutputConfig& output, Visitor& visit) {
          .least = 1,
          .form = Form::Bytes});
   visit(output.compression_level, {.key = "compression_level",
-                                   .meaning = "zstd level",
+                                   .meaning = "zstd level; 0: entropy coding of vectors alone, the "
+                                              "fastest and smallest unless many vectors repeat",
                                    .addition = true,
-                                   .least = 1,
+                                   .least = 0,
                                    .most = 22});
 }
 

@@ -70,9 +70,8 @@ void log_batch(const InferenceConfig& config, int64_t number, const Batch& batch
   const bool due = number <= 3 || number % config.debug_log_every_n_batches == 0;
   if (!config.debug_logging || !due) return;
   log::debug(
-      "batch {}: {} documents, {} tokens, {} rows; so far {:.3f} s waiting for text, {:.3f} s "
-      "forward, {:.3f} s "
-      "waiting for disk",
+      "batch {}: {} documents, {} tokens, {} rows; so far {:.3f} s waiting for text, "
+      "{:.3f} s forward, {:.3f} s waiting for disk",
       number, batch.documents.size(), batch.tokens.ids.size(),
       std::accumulate(rows.begin(), rows.end(), int64_t{0}), state.seconds_text,
       state.seconds_forward, state.seconds_writing);
@@ -83,7 +82,13 @@ void log_batch(const InferenceConfig& config, int64_t number, const Batch& batch
 constexpr int64_t kAheadAlone = 64 << 20, kAheadOfRank = 1 << 20;
 
 /// Passes that a GPU may have queued while the host prepares the next one.
-constexpr size_t kPassesAhead = 1;
+constexpr size_t kPassesAhead = 2;
+
+/// A GPU's passes are fed by a host thread that must not wait for a core: what helps it takes half
+/// of them, tokenizing included.
+void leave_cores_to_launches(at::Device device) {
+  if (!device.is_cpu()) at::set_num_threads(std::max(1, at::get_num_threads() / 2));
+}
 
 /// Documents -> passes -> rows, until the dataset ends.
 class CaptureLoop {
@@ -113,6 +118,7 @@ class CaptureLoop {
             [this](saver::RowBlock block) { take(std::move(block)); },
             [this](const std::vector<int64_t>& rows) { commit(rows); }),
         heads_per_group_(heads_per_group(inputs.plan.layout)) {
+    leave_cores_to_launches(device_);
     state_.documents = state_.documents_before = writer.documents_done();
     state_.tokens = state_.tokens_before = writer.tokens_done();
     state_.rows = rows_before_ = writer.rows_appended();

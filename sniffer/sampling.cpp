@@ -1,11 +1,12 @@
 #include "sniffer/sampling.h"
 
+#include <ATen/core/MT19937RNGEngine.h>
+
 #include <algorithm>
 #include <bit>
 #include <cmath>
 #include <limits>
 #include <numeric>
-#include <random>
 #include <ranges>
 #include <span>
 #include <utility>
@@ -20,7 +21,7 @@ constexpr uint32_t kUniformMask = (1u << kUniformBits) - 1;
 constexpr int64_t kShuffleLimit = std::numeric_limits<uint32_t>::max() / 20;
 
 // PyTorch's CPU generator is this engine, seeded with the low half of the seed.
-std::mt19937 torch_generator(uint64_t seed) { return std::mt19937(static_cast<uint32_t>(seed)); }
+at::mt19937 torch_generator(uint64_t seed) { return at::mt19937(static_cast<uint32_t>(seed)); }
 
 uint64_t mix(uint64_t x) {
   x ^= x >> 30;
@@ -48,7 +49,7 @@ template <typename T>
 void shuffle_front(std::span<T> items, int64_t take, uint64_t seed) {
   const auto size = static_cast<int64_t>(items.size());
   QK_ASSERT(size < kShuffleLimit);
-  std::mt19937 engine = torch_generator(seed);
+  at::mt19937 engine = torch_generator(seed);
   for (int64_t i = 0; i < std::min(take, size - 1); ++i) {
     std::swap(items[i], items[i + engine() % (size - i)]);
   }
@@ -67,7 +68,7 @@ uint64_t batch_seed(int64_t example_id, int64_t layer, char kind) {
 }
 
 std::vector<float> torch_uniforms(uint64_t seed, int64_t count) {
-  std::mt19937 engine = torch_generator(seed);
+  at::mt19937 engine = torch_generator(seed);
   std::vector<float> uniforms(static_cast<size_t>(count));
   for (float& u : uniforms) {
     u = static_cast<float>(engine() & kUniformMask) * 0x1p-24f;
@@ -137,7 +138,7 @@ std::vector<int32_t> PositionSampler::draw(uint64_t seed, int32_t length) const 
     std::iota(kept.begin(), kept.end(), 0);
     return kept;
   }
-  std::mt19937 engine = torch_generator(seed);
+  at::mt19937 engine = torch_generator(seed);
   for (int32_t begin = 0; begin < length;) {
     const int32_t end = end_of_equal_probability(begin, length);
     const uint32_t threshold = threshold_of(probability(begin));

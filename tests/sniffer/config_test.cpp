@@ -170,7 +170,7 @@ TEST(Config, IntegersAreStrict) {
   EXPECT_THAT(mistake_of("inference.batch_size=true"), HasSubstr("true is not an integer"));
   EXPECT_THAT(mistake_of("inference.batch_size="), HasSubstr("null is not allowed"));
   EXPECT_THAT(mistake_of("capture.min_bucket_size=0"), HasSubstr("0 is too small"));
-  EXPECT_THAT(mistake_of("output.compression_level=23"), HasSubstr("at least 1, at most 22"));
+  EXPECT_THAT(mistake_of("output.compression_level=23"), HasSubstr("at least 0, at most 22"));
   EXPECT_THAT(mistake_of("capture.max_rows_per_batch=99999999999999999999"),
               HasSubstr("does not fit 64 bits"));
 }
