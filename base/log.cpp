@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdio>
 #include <mutex>
+#include <utility>
 
 namespace qk::log {
 namespace {
@@ -33,6 +34,12 @@ void write(Level level, std::string_view message) {
   const char* prefix = level == Level::Warn ? "warning: " : level == Level::Debug ? "debug: " : "";
   fmt::print(stderr, "{}{}{}\n", speaker, prefix, message);
   if (line_hook) line_hook(true);
+}
+
+void end_with(std::string_view message) {
+  std::scoped_lock lock(output_mutex);
+  if (line_hook) std::exchange(line_hook, nullptr)(false);
+  fmt::print(stderr, "{}\n", message);
 }
 
 }  // namespace qk::log

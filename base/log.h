@@ -24,6 +24,9 @@ void set_line_hook(std::function<void(bool after)> hook);
 /// Writes the message, whatever set_level() says.
 void write(Level level, std::string_view message);
 
+/// Writes a last line, for a process that ends at once: a progress line is cleared for good.
+void end_with(std::string_view message);
+
 template <typename... Args>
 void debug(fmt::format_string<Args...> text, Args&&... args) {
   if (level() <= Level::Debug) write(Level::Debug, fmt::format(text, std::forward<Args>(args)...));

@@ -1,14 +1,16 @@
 #include <fmt/format.h>
 
 #include <cstdio>
-
+#include <functional>
 #include <memory>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "commands/commands.h"
 #include "parallel/job.h"
+#include "parallel/local_team.h"
 #include "sniffer/pipeline.h"
+#include "sniffer/pipeline_job.h"
 #include "sniffer/pipeline_push.h"
 
 namespace qk::commands {
@@ -27,7 +29,7 @@ void capture(const Arguments& arguments, const sniffer::SniffConfig& config, par
   const bool quiet = arguments.quiet || !first;
   if (quiet) log::set_level(log::Level::Warn);
   if (config.inference.debug_logging) log::set_level(log::Level::Debug);
-  const std::atomic<bool>* stop = stop_on_signals();
+  const std::atomic<bool>* stop = stop_on_signals(job.stop_flag());
   const bool with_push = first && config.output.hf_repo_id && !arguments.no_push;
   if (with_push) sniffer::check_push(config.output);  // before the work, not after it
   sniffer::Monitor monitor(
@@ -44,24 +46,57 @@ void capture(const Arguments& arguments, const sniffer::SniffConfig& config, par
   if (with_push) push(config, stop);
 }
 
+/// Of the ranks that read the same config, one warns about it.
+sniffer::SniffConfig config_of_rank(const Arguments& arguments, const parallel::Job& job) {
+  if (job.rank() != 0) log::set_level(log::Level::Off);
+  return arguments.config.load();
+}
+
 /// A rank that can't go on ends the job: the others would wait for it.
-void capture(const Arguments& arguments) {
-  const std::unique_ptr<parallel::Job> job = parallel::join_job();
-  if (job->size() == 1) return capture(arguments, arguments.config.load(), *job);
-  const std::string speaker = fmt::format("rank {} ({}): ", job->rank(), job->host());
+void end_together(parallel::Job& job, const std::string& speaker,
+                  const std::function<void()>& work) {
+  if (job.size() == 1) return work();
   log::set_speaker(speaker);
   const auto end = [&](ExitCode code, const char* message) {
-    fmt::print(stderr, "sniff-qk: {}{}\n", speaker, message);
+    if (job.tells_failure(static_cast<int>(code)))
+      log::end_with(fmt::format("sniff-qk: {}{}", speaker, message));
     std::fflush(stderr);
-    job->abort(static_cast<int>(code));
+    job.abort(static_cast<int>(code));
   };
   try {
-    capture(arguments, arguments.config.load(), *job);
+    work();
   } catch (const Error& error) {
     end(error.code(), error.what());
   } catch (const std::exception& error) {
     end(ExitCode::Internal, error.what());
   }
+}
+
+void capture_as_rank(const Arguments& arguments, parallel::Job& job, const std::string& speaker) {
+  end_together(job, speaker, [&] {
+    const sniffer::SniffConfig config = config_of_rank(arguments, job);
+    if (job.stop_flag() == nullptr) sniffer::check_launched(config.inference, job);
+    capture(arguments, config, job);
+  });
+}
+
+/// This process alone, or rank 0 of those that it starts.
+void capture_by_itself(const Arguments& arguments) {
+  const sniffer::SniffConfig config = arguments.config.load();
+  const std::vector<std::string> devices = sniffer::devices_of_processes(config);
+  if (devices.size() == 1) return capture(arguments, config, *parallel::job_alone());
+  if (!arguments.quiet) log::info("{}", sniffer::describe_processes(devices));
+  const std::unique_ptr<parallel::Job> team = parallel::start_team(devices);
+  end_together(*team, "", [&] { capture(arguments, config, *team); });
+}
+
+void capture(const Arguments& arguments) {
+  if (const auto team = parallel::join_team())
+    return capture_as_rank(arguments, *team, fmt::format("rank {}: ", team->rank()));
+  if (const auto job = parallel::join_job())
+    return capture_as_rank(arguments, *job,
+                           fmt::format("rank {} ({}): ", job->rank(), job->host()));
+  capture_by_itself(arguments);
 }
 
 }  // namespace

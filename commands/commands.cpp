@@ -7,10 +7,12 @@
 namespace qk::commands {
 namespace {
 
-std::atomic<bool> stop_requested{false};
+std::atomic<bool> signalled{false}, stop_requested{false};
+std::atomic<bool>* stop_flag = &stop_requested;  // set before a signal may come
 
 void on_signal(int signal) {
-  if (stop_requested.exchange(true)) {
+  *stop_flag = true;
+  if (signalled.exchange(true)) {
     std::signal(signal, SIG_DFL);
     std::raise(signal);
   }
@@ -18,10 +20,11 @@ void on_signal(int signal) {
 
 }  // namespace
 
-const std::atomic<bool>* stop_on_signals() {
+const std::atomic<bool>* stop_on_signals(std::atomic<bool>* flag) {
+  if (flag != nullptr) stop_flag = flag;
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
-  return &stop_requested;
+  return stop_flag;
 }
 
 sniffer::SniffConfig ConfigArguments::load() const {

@@ -38,8 +38,9 @@ void add_verify(CLI::App& program);
 /// Redraws "reading 12/300" on a terminal's stderr, and removes it at the end; elsewhere silent.
 std::function<void(int64_t done, int64_t all)> show_heads_done(std::string what);
 
-/// From now on Ctrl-C and SIGTERM set this flag; the second of them ends the process at once.
-const std::atomic<bool>* stop_on_signals();
+/// From now on Ctrl-C and SIGTERM set `flag`, or one of this process if it is null; the second of
+/// them ends the process at once. flag: stays as long as the process.
+const std::atomic<bool>* stop_on_signals(std::atomic<bool>* flag = nullptr);
 
 /// Pushes a finished capture, and says what was sent. Throws what sniffer::push_capture throws.
 void push(const sniffer::SniffConfig& config, const std::atomic<bool>* stop);

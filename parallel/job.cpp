@@ -22,10 +22,7 @@ class JobAlone final : public Job {
   int size() const override { return 1; }
   int ranks_on_host() const override { return 1; }
   int rank_on_host() const override { return 0; }
-  std::string host() const override {
-    std::array<char, 256> name{};
-    return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "this host";
-  }
+  std::string host() const override { return host_name(); }
   int64_t add(Counter counter, int64_t count) override {
     return counters_[static_cast<size_t>(counter)].fetch_add(count);
   }
@@ -74,6 +71,11 @@ std::unique_ptr<Job> join_mpi() {
 
 }  // namespace
 
+std::string host_name() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "this host";
+}
+
 std::unique_ptr<Job> job_alone() { return std::make_unique<JobAlone>(); }
 
 std::unique_ptr<Job> join_job() {
@@ -84,7 +86,7 @@ std::unique_ptr<Job> join_job() {
         "pmi2; srun --mpi=list shows what there is), or with mpirun",
         number_in("SLURM_STEP_NUM_TASKS"));
   }
-  return job_alone();
+  return nullptr;
 }
 
 }  // namespace qk::parallel

@@ -1,6 +1,7 @@
 #pragma once
-/// The processes that work on one capture together: one alone, or the ranks that mpirun or srun
-/// started.
+/// The processes that work on one capture together: one alone, those that it has started itself
+/// (local_team.h), or the ranks that mpirun or srun started.
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -23,6 +24,8 @@ class Job {
   virtual int ranks_on_host() const = 0;
   virtual int rank_on_host() const = 0;
   virtual std::string host() const = 0;
+  /// Whether each rank of this host may use all cores that this one may use.
+  virtual bool shares_cores() const { return false; }
 
   /// Adds to a counter; returns what it was before. From any thread.
   virtual int64_t add(Counter counter, int64_t count) = 0;
@@ -33,15 +36,27 @@ class Job {
   /// Rank 0's text.
   virtual std::string broadcast(const std::string& text) = 0;
 
+  /// A flag of all ranks, for the signals of each, that stays as long as the process; null: whoever
+  /// started the ranks passes signals on.
+  virtual std::atomic<bool>* stop_flag() { return nullptr; }
+  /// Whether this rank tells the user why it ends the job with this code: one does where several
+  /// fail.
+  virtual bool tells_failure(int exit_code) {
+    static_cast<void>(exit_code);
+    return true;
+  }
+
   /// Ends all ranks at once. From any thread; what the others have not written is lost.
   [[noreturn]] virtual void abort(int exit_code) = 0;
 };
 
-/// The job that this process was started for: waits for its other ranks, if there are any. Throws
-/// ConfigError when mpirun or srun started several processes that can't find one another.
+/// The job that mpirun or srun has started this process for: waits for its other ranks. Null:
+/// neither has. Throws ConfigError when srun started several processes that can't find one another.
 std::unique_ptr<Job> join_job();
 
 /// A job of this process alone.
 std::unique_ptr<Job> job_alone();
+
+std::string host_name();
 
 }  // namespace qk::parallel

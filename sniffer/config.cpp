@@ -47,6 +47,11 @@ void check_together(const SniffConfig& config, Mistakes& mistakes) {
     mistakes.add("", "capture.capture_queries, capture.capture_keys",
                  "both are false, which captures nothing. Allowed: at least one true.");
   }
+  if (config.inference.parallel == Parallel::Heads && config.inference.processes.value_or(1) > 1) {
+    mistakes.add(
+        "", "inference.parallel, inference.processes",
+        "heads are shared by the GPUs of one process. Allowed: documents, or one process.");
+  }
 }
 
 }  // namespace

@@ -61,6 +61,7 @@ struct InferenceConfig {
   int64_t mps_cleanup_every_batches = 0;
   std::optional<int64_t> threads;              ///< nullopt: all cores
   std::optional<int64_t> device_memory_bytes;  ///< key "device_memory"; nullopt: what is free
+  std::optional<int64_t> processes;            ///< nullopt: one for each GPU
   Parallel parallel = Parallel::Documents;
 
   bool operator==(const InferenceConfig&) const = default;

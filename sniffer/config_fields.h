@@ -161,6 +161,14 @@ void visit_fields(InferenceConfig& inference, Visitor& visit) {
          .addition = true,
          .least = 1,
          .form = Form::Bytes});
+  visit(inference.processes,
+        {.key = "processes",
+         .meaning = "processes that share the documents; null: one for each visible GPU, one where "
+                    "model.device_map names a single GPU or the CPU. mpirun and srun decide "
+                    "themselves",
+         .addition = true,
+         .least = 1,
+         .most = 1024});
   visit(
       inference.parallel,
       {.key = "parallel",

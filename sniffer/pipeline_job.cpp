@@ -2,9 +2,11 @@
 
 #include <ATen/DeviceAccelerator.h>
 #include <ATen/Parallel.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <thread>
 
 #include "base/error.h"
@@ -13,20 +15,23 @@
 #include "sniffer/pipeline_model.h"
 
 namespace qk::sniffer {
-
-void set_threads_of_rank(const InferenceConfig& config, const parallel::Job& job) {
-  if (config.threads) return at::set_num_threads(static_cast<int>(*config.threads));
-  if (job.ranks_on_host() == 1) return;
-  const auto cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-  at::set_num_threads(
-      std::clamp(cores / job.ranks_on_host(), 1, std::max(1, at::get_num_threads())));
-}
-
 namespace {
+
+/// One where the config names it, else all GPUs.
+std::vector<at::Device> devices_of_host(const ModelConfig& config) {
+  const at::Device device = choose_device(config);
+  const std::string wanted = config.device_map.value_or("auto");
+  if (device.is_cpu() || (wanted != "auto" && wanted != "cuda")) return {device};
+  std::vector<at::Device> devices;
+  for (int i = 0; i < std::max<int>(1, at::accelerator::deviceCount()); ++i)
+    devices.emplace_back(device.type(), static_cast<c10::DeviceIndex>(i));
+  return devices;
+}
 
 /// The GPUs of a host that this rank has of all that it sees.
 std::vector<at::Device> share_of_rank(const std::vector<at::Device>& gpus,
                                       const parallel::Job& job) {
+  if (gpus.front().is_cpu()) return gpus;
   const auto ranks = static_cast<size_t>(job.ranks_on_host());
   if (gpus.size() % ranks != 0) {
     throw ConfigError(
@@ -41,15 +46,47 @@ std::vector<at::Device> share_of_rank(const std::vector<at::Device>& gpus,
 
 }  // namespace
 
+std::vector<std::string> devices_of_processes(const SniffConfig& config) {
+  const std::vector<at::Device> devices = devices_of_host(config.model);
+  const bool together = config.inference.parallel == Parallel::Heads;
+  const auto useful = std::min<int64_t>(std::ssize(devices),
+                                        config.dataset.max_samples.value_or(std::ssize(devices)));
+  std::vector<std::string> used;
+  for (int64_t i = 0; i < config.inference.processes.value_or(together ? 1 : useful); ++i)
+    used.push_back(devices[static_cast<size_t>(i) % devices.size()].str());
+  return used;
+}
+
+std::string describe_processes(const std::vector<std::string>& devices) {
+  const size_t apart = std::set(devices.begin(), devices.end()).size();
+  return fmt::format("{} processes{}", devices.size(),
+                     apart == devices.size() ? ", one per GPU"
+                     : apart == 1            ? " on " + devices[0]
+                                             : fmt::format(" on {} GPUs", apart));
+}
+
+void check_launched(const InferenceConfig& config, const parallel::Job& job) {
+  if (config.processes.value_or(1) > 1) {
+    throw ConfigError(
+        "inference.processes: mpirun and srun decide how many processes there are. Leave it out, "
+        "or start sniff-qk without them");
+  }
+}
+
+void set_threads_of_rank(const InferenceConfig& config, const parallel::Job& job) {
+  if (config.threads) return at::set_num_threads(static_cast<int>(*config.threads));
+  if (job.ranks_on_host() == 1) return;
+  const int mine = std::max(1, at::get_num_threads());
+  const auto cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  const int share = (job.shares_cores() ? mine : cores) / job.ranks_on_host();
+  at::set_num_threads(std::clamp(share, 1, mine));
+}
+
 std::vector<at::Device> devices_of_rank(const SniffConfig& config, const parallel::Job& job) {
-  const std::vector<at::Device> devices = choose_devices(config);
-  const at::Device device = devices.front();
-  const std::string wanted = config.model.device_map.value_or("auto");
-  const bool named = wanted != "auto" && wanted != "cuda";
-  if (device.is_cpu() || named || job.size() == 1) return devices;
-  if (config.inference.parallel == Parallel::Heads) return share_of_rank(devices, job);
-  const int count = std::max<int>(1, at::accelerator::deviceCount());
-  return {{device.type(), static_cast<c10::DeviceIndex>(job.rank_on_host() % count)}};
+  if (config.inference.parallel == Parallel::Heads)
+    return share_of_rank(choose_devices(config), job);
+  const std::vector<at::Device> devices = devices_of_host(config.model);
+  return {devices[static_cast<size_t>(job.rank_on_host()) % devices.size()]};
 }
 
 Inputs open_inputs_of_job(const SniffConfig& config, const InputOptions& options,

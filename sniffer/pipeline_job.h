@@ -11,6 +11,17 @@
 
 namespace qk::sniffer {
 
+/// What each process of a job computes on that sniff-qk starts by itself: inference.processes of
+/// them, else one for each GPU if the config names no single device. Throws ConfigError as
+/// choose_device does.
+std::vector<std::string> devices_of_processes(const SniffConfig& config);
+
+/// "4 processes, one per GPU".
+std::string describe_processes(const std::vector<std::string>& devices);
+
+/// Throws ConfigError where inference says other than what mpirun or srun has started.
+void check_launched(const InferenceConfig& config, const parallel::Job& job);
+
 /// inference.threads, else this rank's part of the host's cores, or those it is bound to if that is
 /// fewer.
 void set_threads_of_rank(const InferenceConfig& config, const parallel::Job& job);

@@ -5,9 +5,11 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 
 #include "base/error.h"
 #include "models/layer_store.h"
+#include "sniffer/pipeline_job.h"
 #include "sniffer/pipeline_model.h"
 #include "sniffer/pipeline_setup.h"
 
@@ -72,6 +74,12 @@ void count_heads(RunPlan& plan) {
   }
 }
 
+/// GPUs that share each document, or have documents of their own.
+double gpus_at_work(const RunPlan& plan) {
+  const size_t apart = std::set(plan.devices.begin(), plan.devices.end()).size();
+  return static_cast<double>(std::max<int64_t>(plan.gpus, static_cast<int64_t>(apart)));
+}
+
 /// Rows of a head that has about as many as the others.
 double typical_rows(const RowCount& rows) {
   std::vector<double> sorted = rows.of_group;
@@ -92,6 +100,7 @@ RunPlan make_plan(const SniffConfig& config, const PlanOptions& options) {
   plan.model = inputs.model;
   plan.layout = inputs.plan.layout;
   plan.gpus = device.is_cpu() ? 0 : std::ssize(devices);
+  plan.devices = devices_of_processes(config);
   plan.documents = count_documents(*inputs.reader, inputs.tokenizer, config.tokenizer.max_length,
                                    options.count_seconds);
   plan.rows = count_rows(config.capture, plan.layout, plan.documents);
@@ -105,7 +114,7 @@ RunPlan make_plan(const SniffConfig& config, const PlanOptions& options) {
     const auto tokens =
         static_cast<int64_t>(plan.documents.tokens / std::max(plan.documents.all, 1.0));
     plan.speed = measure_speed(plan.model.spec, precision.products, device, tokens);
-    plan.seconds = plan.speed->seconds(plan.work) / static_cast<double>(devices.size());
+    plan.seconds = plan.speed->seconds(plan.work) / gpus_at_work(plan);
   }
   return plan;
 }

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "models/registry.h"
 #include "saver/rows.h"
@@ -28,6 +29,7 @@ struct DiskPlan {
   double needed() const { return files + spool; }
 };
 
+/// Of each process.
 struct MemoryPlan {
   bool streamed = false;                ///< weights go through the device's memory layer by layer
   double weights = 0, activations = 0;  ///< on each device that computes
@@ -39,7 +41,8 @@ struct RunPlan {
   SniffConfig config;
   models::ModelDescription model;
   saver::CaptureLayout layout;
-  int64_t gpus = 0;  ///< that share each document; 0: the CPU computes
+  int64_t gpus = 0;                  ///< that share each document; 0: the CPU computes
+  std::vector<std::string> devices;  ///< of each process
   DocumentCount documents;
   RowCount rows;
   int64_t heads = 0, files = 0;

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "base/numbers.h"
+#include "sniffer/pipeline_job.h"
 #include "sniffer/plan.h"
 #include "sniffer/progress.h"
 
@@ -118,6 +119,9 @@ void add_cost(Text& text, const RunPlan& plan) {
                                 readable_bytes(plan.disk.files), readable_bytes(plan.disk.spool),
                                 readable_bytes(plan.disk.available), plan.disk.folder));
   const MemoryPlan& memory = plan.memory;
+  if (plan.devices.size() > 1)
+    text.line("processes", fmt::format("{}; memory is what each of them takes",
+                                       describe_processes(plan.devices)));
   text.line(
       plan.gpus == 0   ? "memory"
       : plan.gpus == 1 ? "GPU memory"
@@ -217,6 +221,7 @@ Json plan_json(const RunPlan& plan) {
             {"activations_bytes", plan.memory.activations},
             {"writer_bytes", plan.memory.writer},
             {"host_bytes", plan.memory.host}}},
+          {"processes", plan.devices},
           {"work",
            {{"layers", plan.work.layers},
             {"product_flops", plan.work.product_flops},

@@ -39,6 +39,15 @@ TEST_F(Plan, JsonHoldsTheSameAndNoTimeWithoutCalibration) {
   EXPECT_TRUE(json.at("time").is_null());
 }
 
+TEST_F(Plan, TellsHowManyProcessesThereWillBe) {
+  const Arguments two = {"--set", "inference.processes=2", "--no-calibration"};
+  const Outcome text = run(plan(two));
+  ASSERT_EQ(text.exit_code, 0) << text.err;
+  EXPECT_THAT(text.out, HasSubstr("2 processes on cpu"));
+  const Outcome json = run(plan(with_flag(two, "--json")));
+  EXPECT_EQ(nlohmann::json::parse(json.out).at("processes"), nlohmann::json({"cpu", "cpu"}));
+}
+
 TEST_F(Plan, ErrorsAreThoseOfTheRun) {
   const Outcome layer = run(plan({"--set", "capture.layers=[99]"}));
   EXPECT_EQ(layer.exit_code, 2);

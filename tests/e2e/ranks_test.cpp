@@ -1,27 +1,17 @@
 // Several processes work on one capture, started by mpirun.
 #include <signal.h>
 
-#include <fstream>
 #include <sstream>
-#include <thread>
 
-#include "tests/e2e/workspace.h"
+#include "tests/e2e/several_processes.h"
 
 namespace qk::e2e {
 namespace {
 
 using testing::HasSubstr;
 
-class Ranks : public Workspace {
+class Ranks : public SeveralProcesses {
  protected:
-  /// Some passes of a few documents each; every document counts.
-  static Arguments capture(const std::string& data_root, std::vector<std::string> overrides = {}) {
-    overrides.insert(overrides.end(),
-                     {"dataset.max_samples=24", "capture.layers=[0, 1]", "inference.threads=1",
-                      "inference.debug_logging=true", "output.data_root=" + data_root});
-    return sample(overrides);
-  }
-
   /// The words of a command in which `count` ranks run with these arguments.
   static Arguments ranks(int count, const Arguments& arguments) {
     Arguments words = {"-n", std::to_string(count), QK_BINARY};
@@ -46,11 +36,6 @@ class Ranks : public Workspace {
   }
 
   Outcome run_command(const Arguments& words) const { return start(words).wait(); }
-
-  Hashes by_one_process() const {
-    EXPECT_EQ(run(capture("data/whole")).exit_code, 0);
-    return captured_files(path("data/whole"));
-  }
 };
 
 TEST_F(Ranks, EndInTheBytesOfOneProcess) {
@@ -71,23 +56,14 @@ TEST_F(Ranks, VerifiesAsTheCaptureOfOneProcess) {
   EXPECT_EQ(verified.exit_code, 0) << verified.out << verified.err;
 }
 
-/// The last process that this one has started.
-pid_t last_child(pid_t process) {
-  const std::string id = std::to_string(process);
-  std::ifstream children("/proc/" + id + "/task/" + id + "/children");
-  pid_t last = -1;
-  for (pid_t child = -1; children >> child;) last = child;
-  return last;
-}
-
 TEST_F(Ranks, OneThatIsKilledEndsTheJobAndAnyNumberGoesOn) {
   const Hashes expected = by_one_process();
   for (const int resumed_by : {1, 2}) {
     const std::string data_root = "data/killed-" + std::to_string(resumed_by);
     Program job = start(mpirun(ranks(3, capture(data_root))));
     job.wait_for("batch 2:");
-    const pid_t launcher = last_child(job.process());  // CMake sets its environment
-    ASSERT_EQ(::kill(last_child(launcher), SIGKILL), 0);
+    const pid_t launcher = children_of(job.process()).back();  // CMake sets its environment
+    ASSERT_EQ(::kill(children_of(launcher).back(), SIGKILL), 0);
     const Outcome cut = job.wait();
     EXPECT_NE(cut.exit_code, 0);
     EXPECT_THAT(cut.err + cut.out, HasSubstr("signal 9"));
@@ -120,6 +96,13 @@ TEST_F(Ranks, ThatSeeAnotherDataRootAreRefusedByName) {
   EXPECT_EQ(outcome.exit_code, 6) << outcome.err;
   EXPECT_THAT(outcome.err, HasSubstr("rank 1"));
   EXPECT_THAT(outcome.err, HasSubstr("output.data_root"));
+}
+
+TEST_F(Ranks, AreAsManyAsTheLauncherSays) {
+  const Outcome outcome =
+      run_command(mpirun(ranks(2, capture("data/r", {"inference.processes=2"}))));
+  EXPECT_EQ(outcome.exit_code, 2) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("inference.processes: mpirun and srun decide"));
 }
 
 TEST_F(Ranks, EndTogetherWhenOneCannotGoOn) {

@@ -13,7 +13,7 @@ namespace {
 using testing::ElementsAre;
 
 TEST(JobAlone, IsRank0Of1) {
-  const auto job = join_job();
+  const auto job = job_alone();
   EXPECT_EQ(job->rank(), 0);
   EXPECT_EQ(job->size(), 1);
   EXPECT_EQ(job->ranks_on_host(), 1);
@@ -28,6 +28,8 @@ TEST(JobAlone, CountsAndHandsBackItsTexts) {
   EXPECT_THAT(job->gather("a"), ElementsAre("a"));
   EXPECT_EQ(job->broadcast("b"), "b");
 }
+
+TEST(JoinJob, FindsNoneWhereNobodyStartedOne) { EXPECT_EQ(join_job(), nullptr); }
 
 TEST(JoinJob, RefusesTasksThatCannotFindOneAnother) {
   ::setenv("SLURM_STEP_NUM_TASKS", "4", 1);

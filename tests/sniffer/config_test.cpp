@@ -62,7 +62,7 @@ TEST(Config, ReadsEveryKindOfValue) {
       "model: {name: m, dtype: BF16, device_map: 'cuda:1', config_overrides: {a: [1, 2.5, x, null, "
       "yes]}}\n"
       "tokenizer: {max_length: 0x100, padding: false}\n"
-      "inference: {autocast_dtype: Float32, threads: 4, parallel: heads}\n"
+      "inference: {autocast_dtype: Float32, threads: 4, processes: 1, parallel: heads}\n"
       "capture:\n"
       "  layers: [0, 5]\n"
       "  heads: []\n"
@@ -81,6 +81,7 @@ TEST(Config, ReadsEveryKindOfValue) {
   EXPECT_EQ(config.tokenizer.padding, "do_not_pad");
   EXPECT_EQ(config.inference.autocast_dtype, WeightType::Float32);
   EXPECT_EQ(config.inference.threads, 4);
+  EXPECT_EQ(config.inference.processes, 1);
   EXPECT_EQ(config.inference.parallel, Parallel::Heads);
   EXPECT_EQ(config.capture.layers, (std::vector<int64_t>{0, 5}));
   EXPECT_EQ(config.capture.heads, std::vector<int64_t>{});
@@ -142,7 +143,8 @@ TEST(Config, AnUnknownKeyOfInferenceIsAWarningInTheFileAndAMistakeInAnOverride) 
   EXPECT_EQ(warnings_of(kMinimal + "inference:\n  distributed: true\n  batchsize: 2\n"),
             "warning: test.yaml: line 4: inference.distributed: unknown key, ignored. Known here: "
             "batch_size, autocast_dtype, debug_logging, debug_log_every_n_batches, "
-            "mps_cleanup_every_batches, threads, device_memory and parallel.\n"
+            "mps_cleanup_every_batches, threads, device_memory, processes and "
+            "parallel.\n"
             "warning: test.yaml: line 5: inference.batchsize: unknown key, ignored. "
             "Did you mean inference.batch_size?\n");
   EXPECT_EQ(mistake_of("inference.thread=2"),
