@@ -118,7 +118,7 @@ class CaptureLoop {
             [this](saver::RowBlock block) { take(std::move(block)); },
             [this](const std::vector<int64_t>& rows) { commit(rows); }),
         heads_per_group_(heads_per_group(inputs.plan.layout)) {
-    leave_cores_to_launches(devices_.front());
+    leave_cores_to_launches(decoder_.devices().front());
     state_.documents = state_.documents_before = writer.documents_done();
     state_.tokens = state_.tokens_before = writer.tokens_done();
     state_.rows = rows_before_ = writer.rows_appended();
