@@ -75,7 +75,7 @@ void end_together(parallel::Job& job, const std::string& speaker,
 void capture_as_rank(const Arguments& arguments, parallel::Job& job, const std::string& speaker) {
   end_together(job, speaker, [&] {
     const sniffer::SniffConfig config = config_of_rank(arguments, job);
-    if (job.stop_flag() == nullptr) sniffer::check_launched(config.inference, job);
+    if (job.stop_flag() == nullptr) sniffer::check_launched(config.inference);
     capture(arguments, config, job);
   });
 }

@@ -65,7 +65,7 @@ std::string describe_processes(const std::vector<std::string>& devices) {
                                              : fmt::format(" on {} GPUs", apart));
 }
 
-void check_launched(const InferenceConfig& config, const parallel::Job& job) {
+void check_launched(const InferenceConfig& config) {
   if (config.processes.value_or(1) > 1) {
     throw ConfigError(
         "inference.processes: mpirun and srun decide how many processes there are. Leave it out, "

@@ -20,7 +20,7 @@ std::vector<std::string> devices_of_processes(const SniffConfig& config);
 std::string describe_processes(const std::vector<std::string>& devices);
 
 /// Throws ConfigError where inference says other than what mpirun or srun has started.
-void check_launched(const InferenceConfig& config, const parallel::Job& job);
+void check_launched(const InferenceConfig& config);
 
 /// inference.threads, else this rank's part of the host's cores, or those it is bound to if that is
 /// fewer.
