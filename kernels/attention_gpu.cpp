@@ -89,6 +89,7 @@ class Packed {
       }
       const size_t first = d++;
       while (d < count && !runs_alone(d)) ++d;
+      if (documents_.offsets[first] == documents_.offsets[d]) continue;  // the kernel takes no 0
       keep(flash(q_, k_, v_, documents_, first, d, shape_), documents_.offsets[first],
            documents_.offsets[first], documents_.offsets[d]);
     }
