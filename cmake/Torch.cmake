@@ -51,10 +51,13 @@ function(qk_find_torch)
   endforeach()
   # fmt and Threads: their definitions reach ATen's headers, so all users of the precompiled header need the same.
   target_link_libraries(qk_torch INTERFACE "${lib}/libtorch_cpu.so" "${lib}/libc10.so" fmt::fmt Threads::Threads)
+  # at::parallel_for is a loop on one thread where its callers are compiled without OpenMP.
+  target_compile_options(qk_torch INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:-fopenmp>")
   file(GLOB gomp "${lib}/libgomp*.so*")  # the OpenMP runtime that libtorch loads must be the only one
-  if(gomp)
-    target_link_libraries(qk_torch INTERFACE "${gomp}")
+  if(NOT gomp)
+    set(gomp gomp)
   endif()
+  target_link_libraries(qk_torch INTERFACE "${gomp}")
   target_link_options(qk_torch INTERFACE "LINKER:-rpath,${lib}" "LINKER:-rpath-link,${lib}" "LINKER:--disable-new-dtags")
   set(kind "CPU")
   if(cuda)

@@ -2,8 +2,28 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <latch>
+#include <thread>
+
 namespace qk::models {
 namespace {
+
+TEST(ForEachTile, RunsOnSeveralThreadsOfTheCpu) {
+  const int threads = at::get_num_threads();
+  at::set_num_threads(2);
+  std::latch both_started(2);
+  bool together = true;
+  for_each_tile({{0, 1}, {1, 1}}, at::kCPU, [&](const Tile&) {
+    both_started.count_down();
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (!both_started.try_wait() && std::chrono::steady_clock::now() < end)
+      std::this_thread::yield();
+    if (!both_started.try_wait()) together = false;  // written by one thread, or by both alike
+  });
+  at::set_num_threads(threads);
+  EXPECT_TRUE(together);
+}
 
 /// The parts' tiles lie behind one another and hold all rows once.
 void expect_whole(const std::vector<PartRows>& parts, int64_t rows) {
