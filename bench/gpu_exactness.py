@@ -142,6 +142,7 @@ def main() -> None:
     parser.add_argument("--real", action="store_true")
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--tokens", type=lambda text: [int(x) for x in text.split(",")], default=[512, 8192, 131072])
+    parser.add_argument("--rows", type=int, default=1024, help="of each head, of the real shapes; with 128 and fewer of 131072 the last layer's attention is of single rows")
     parser.add_argument("--limit", type=float, default=1.1)
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
@@ -164,7 +165,7 @@ def main() -> None:
             for tokens in arguments.tokens:
                 documents = arguments.folder / f"documents-{tokens}x1.jsonl"
                 make_documents(documents, 1, tokens)
-                case(shape, model, documents, tokens, max(1, tokens // 1024))
+                case(shape, model, documents, tokens, max(1, tokens // arguments.rows))
     sys.exit(1 if failed else 0)
 
 

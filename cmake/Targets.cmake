@@ -87,7 +87,7 @@ function(qk_test source)
   set(labels_file "${CMAKE_CURRENT_BINARY_DIR}/${name}_labels.cmake")
   file(CONFIGURE OUTPUT "${labels_file}" @ONLY CONTENT [[
 if(qk_found_tests)
-  set_tests_properties(${qk_found_tests} PROPERTIES LABELS "@labels@")
+  set_tests_properties(${qk_found_tests} PROPERTIES LABELS "@labels@" ENVIRONMENT OMP_WAIT_POLICY=passive)
 endif()
 set(qk_found_tests "")
 ]])

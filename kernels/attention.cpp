@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "kernels/attention_gpu.h"
+#include "kernels/upload.h"
 
 namespace qk::kernels {
 namespace {
@@ -13,6 +14,10 @@ namespace {
 /// Query rows of a windowed tile: wide enough for the fused kernel, small beside released windows
 /// (512 to 4096).
 constexpr int64_t kWindowTile = 512;
+
+/// Queries of a call of the fused kernel on a CPU. With fewer, the memory of its second thread is
+/// not aligned, and on some processors MKL's bits then depend on the thread that has a head.
+constexpr int64_t kLeastQueries = 32;
 
 /// [tokens, heads, head_dim] -> [key_heads, group, tokens, head_dim] without copying; keys and
 /// values repeat with stride 0.
@@ -35,8 +40,17 @@ at::Tensor visible(int64_t begin, int64_t end, int64_t lo, std::optional<int64_t
 at::Tensor fused(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, double scale,
                  bool causal, const std::optional<at::Tensor>& mask) {
   if (q.device().is_cpu()) {
-    return std::get<0>(at::_scaled_dot_product_flash_attention_for_cpu(q, k, v, /*dropout_p=*/0.0,
-                                                                       causal, mask, scale));
+    const int64_t tokens = q.size(2), rows = std::max(tokens, kLeastQueries);
+    const auto padded = [&](const at::Tensor& x, int64_t dim) {
+      if (x.size(dim) == rows) return x;
+      std::vector<int64_t> shape = x.sizes().vec();
+      shape[static_cast<size_t>(dim)] = rows - tokens;
+      return at::cat({x, at::zeros(shape, x.options())}, dim);
+    };
+    return std::get<0>(at::_scaled_dot_product_flash_attention_for_cpu(
+                           padded(q, 2), k, v, /*dropout_p=*/0.0, causal,
+                           mask ? std::optional(padded(*mask, 0)) : std::nullopt, scale))
+        .slice(2, 0, tokens);
   }
   // Its kernels don't take heads that repeat with stride 0, and what it does instead forms S x S.
   const auto repeated = [](const at::Tensor& x) {
@@ -114,6 +128,22 @@ at::Tensor causal_attention(const at::Tensor& q, const at::Tensor& k, const at::
   if (gpu_takes(q, documents)) return causal_attention_gpu(q, k, v, documents, shape);
   return each_document(q, k, v, documents,
                        [&](const auto& out, const auto&... qkv) { attend(out, qkv..., shape); });
+}
+
+at::Tensor causal_attention_of_rows(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                                    const Documents& documents, const AttentionShape& shape,
+                                    const QueryRows& rows) {
+  if (gpu_takes(q, documents)) return causal_attention_of_rows_gpu(q, k, v, documents, shape, rows);
+  return pick_rows(causal_attention(q, k, v, documents, shape), rows);
+}
+
+at::Tensor pick_rows(const at::Tensor& all, const QueryRows& rows) {
+  std::vector<int64_t> padded(rows.rows.begin(), rows.rows.end());
+  const auto count = std::ssize(padded);
+  padded.resize(static_cast<size_t>(rows.out_rows));
+  at::Tensor picked = all.index_select(0, upload(padded, all.device()));
+  picked.slice(0, count).zero_();
+  return picked;
 }
 
 at::Tensor causal_attention_reference(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,

@@ -31,6 +31,19 @@ int64_t attention_rows(const std::vector<int64_t>& offsets, at::Device device);
 at::Tensor causal_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                             const Documents& documents, const AttentionShape& shape);
 
+/// Some queries of the pass.
+struct QueryRows {
+  const std::vector<int32_t>& rows;  ///< of q, ascending, all in the documents
+  int64_t out_rows = 0;              ///< of the result, at least as many
+};
+
+/// The same for these queries alone: [out_rows, query_heads * head_dim], 0 behind them. On a GPU, a
+/// long document with few of them has another kernel than causal_attention()'s, which gives a row
+/// the same bits whichever others are asked for.
+at::Tensor causal_attention_of_rows(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                                    const Documents& documents, const AttentionShape& shape,
+                                    const QueryRows& rows);
+
 /// The formula, with an explicit mask and softmax: specification and test reference. Same arguments
 /// and result.
 at::Tensor causal_attention_reference(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/log.h"
+#include "kernels/upload.h"
 
 namespace qk::kernels {
 namespace {
@@ -14,6 +15,10 @@ namespace {
 /// From this length on a document fills the device by itself, and cuDNN's kernel is the faster one;
 /// shorter ones share one call of the flash kernel.
 constexpr int64_t kLong = 1024;
+
+/// A query by itself takes the flash kernel as long as a tile of 128 queries of a document that
+/// runs whole does, and cuDNN's kernel is nearly twice as fast.
+constexpr int64_t kWorthTokens = 256;
 
 /// cuDNN builds a plan for every length that it sees, so documents are run at the next of 32
 /// lengths per octave. The rows beyond the document lie in every query's future.
@@ -78,19 +83,21 @@ at::Tensor flash(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
 /// Runs documents one by one and in groups, into one tensor.
 class Packed {
  public:
+  /// without: documents that are left out.
   Packed(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const Documents& documents,
-         const AttentionShape& shape)
-      : q_(q), k_(k), v_(v), documents_(documents), shape_(shape) {}
+         const AttentionShape& shape, std::set<size_t> without = {})
+      : q_(q), k_(k), v_(v), documents_(documents), shape_(shape), without_(std::move(without)) {}
 
+  /// Undefined where all documents are left out.
   at::Tensor run() {
     const size_t count = documents_.offsets.size() - 1;
     for (size_t d = 0; d < count;) {
-      if (runs_alone(d) && by_cudnn(d)) {
+      if (without_.contains(d) || (runs_alone(d) && by_cudnn(d))) {
         ++d;
         continue;
       }
       const size_t first = d++;
-      while (d < count && !runs_alone(d)) ++d;
+      while (d < count && !without_.contains(d) && !runs_alone(d)) ++d;
       if (documents_.offsets[first] == documents_.offsets[d]) continue;  // the kernel takes no 0
       keep(flash(q_, k_, v_, documents_, first, d, shape_), documents_.offsets[first],
            documents_.offsets[first], documents_.offsets[d]);
@@ -136,8 +143,35 @@ class Packed {
   const at::Tensor &q_, &k_, &v_;
   const Documents& documents_;
   const AttentionShape& shape_;
+  const std::set<size_t> without_;
   at::Tensor out_;
 };
+
+/// Queries of some documents, each as a sequence of its own.
+struct SingleQueries {
+  std::vector<int64_t> place;      // in the result
+  std::vector<int64_t> row;        // of q
+  std::vector<int32_t> first_key;  // of its document, and one more
+  std::vector<int32_t> keys;       // that it sees
+};
+
+/// Returns [queries, heads * head_dim]. A tile of the kernel holds a single query, so its bits
+/// depend on that query alone.
+at::Tensor flash_one_by_one(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                            const SingleQueries& queries, double scale) {
+  const auto count = std::ssize(queries.row);
+  const at::Tensor index = upload(queries.row, q.device());
+  const at::Tensor own = at::arange(count + 1, at::TensorOptions(at::kInt).device(q.device()));
+  // Told longer than they are: at 1 the kernel may cut the keys among blocks, by how many there
+  // are.
+  const int64_t longest_query = 2;
+  const at::Tensor out = std::get<0>(at::_flash_attention_forward(
+      q.index_select(0, index), k, v, own, upload(queries.first_key, q.device()), longest_query,
+      std::ranges::max(queries.keys), /*dropout_p=*/0.0, /*is_causal=*/true,
+      /*return_debug_mask=*/false, scale, std::nullopt, std::nullopt,
+      upload(queries.keys, q.device())));
+  return out.flatten(1);
+}
 
 }  // namespace
 
@@ -154,6 +188,39 @@ int64_t gpu_attention_rows(const std::vector<int64_t>& offsets) {
     if (length >= kLong) rows = std::max(rows, offsets[d] + plan_length(length));
   }
   return rows;
+}
+
+at::Tensor causal_attention_of_rows_gpu(const at::Tensor& q, const at::Tensor& k,
+                                        const at::Tensor& v, const Documents& documents,
+                                        const AttentionShape& shape, const QueryRows& rows) {
+  SingleQueries single;
+  std::set<size_t> left_out;
+  const std::vector<int32_t>& all = rows.rows;
+  auto row = all.begin();
+  for (size_t d = 0; d + 1 < documents.offsets.size(); ++d) {
+    const auto begin = static_cast<int32_t>(documents.offsets[d]);
+    const auto end = std::lower_bound(row, all.end(), documents.offsets[d + 1]);
+    const int64_t length = documents.offsets[d + 1] - begin;
+    if (length >= kLong && whole(shape, length) && (end - row) * kWorthTokens <= length) {
+      left_out.insert(d);
+      for (auto own = row; own != end; ++own) {
+        single.place.push_back(own - all.begin());
+        single.row.push_back(*own);
+        single.first_key.push_back(begin);
+        single.keys.push_back(*own - begin + 1);
+      }
+    }
+    row = end;
+  }
+  if (left_out.empty()) return pick_rows(causal_attention_gpu(q, k, v, documents, shape), rows);
+  const at::Tensor others = Packed(q, k, v, documents, shape, std::move(left_out)).run();
+  at::Tensor out = others.defined()
+                       ? pick_rows(others, rows)
+                       : at::zeros({rows.out_rows, q.size(1) * q.size(2)}, q.options());
+  if (single.row.empty()) return out;
+  single.first_key.push_back(single.first_key.back());
+  return out.index_copy_(0, upload(single.place, q.device()),
+                         flash_one_by_one(q, k, v, single, shape.scale));
 }
 
 at::Tensor causal_attention_gpu(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,

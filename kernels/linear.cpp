@@ -6,8 +6,16 @@
 
 #include <algorithm>
 
+// Of libtorch's own MKL; builds for other processors have none.
+extern "C" int MKL_Set_Num_Threads_Local(int threads) __attribute__((weak));
+
 namespace qk::kernels {
 namespace {
+
+/// 0: as many as the process may have. Returns what was set before.
+int set_product_threads(int threads) {
+  return MKL_Set_Num_Threads_Local != nullptr ? MKL_Set_Num_Threads_Local(threads) : 0;
+}
 
 /// Bytes of the float32 copy of a block of weight rows: enough rows for an efficient product, and
 /// no weight is ever widened whole.
@@ -49,6 +57,9 @@ void product_through_float32(at::Tensor out, const at::Tensor& x, const at::Tens
 }
 
 }  // namespace
+
+ProductsOnThisThread::ProductsOnThisThread() : before_(set_product_threads(1)) {}
+ProductsOnThisThread::~ProductsOnThisThread() { set_product_threads(before_); }
 
 void linear_out(at::Tensor out, const at::Tensor& x, const at::Tensor& weight,
                 const at::Tensor& bias) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -30,10 +31,15 @@ class AttentionTap {
  public:
   virtual ~AttentionTap() = default;
 
+  /// Rows of the pass, ascending, of which alone the last wanted layer is shown; nullopt: all.
+  /// Asked once per pass, before its first layer. What only the other rows need is not computed.
+  virtual std::optional<std::vector<int32_t>> rows_of_last_layer() { return std::nullopt; }
+
   /// Called once per wanted (layer, kind) of a pass, in ascending order of layers, queries before
   /// keys. parts: one per device of the decoder, on that device, [tokens of the part, heads,
-  /// head_dim], any float dtype; together the tokens of the pass in their order, a part may have
-  /// none. Keys are not repeated for grouped queries. The memory is reused after the call returns.
+  /// head_dim], any float dtype; together the tokens of the pass in their order (of the last wanted
+  /// layer rows_of_last_layer()), a part may have none. Keys are not repeated for grouped queries.
+  /// The memory is reused after the call returns.
   virtual void take(int64_t layer, Kind kind, std::span<const at::Tensor> parts) = 0;
 };
 

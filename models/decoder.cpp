@@ -79,10 +79,13 @@ class Decoder::Pass {
         tap_(tap),
         layers_(attention_layers(spec_, state.devices[0].weights.layer_count)),
         attention_rows_(kernels::attention_rows(tokens.offsets, state.devices[0].device)),
+        tile_sizes_(state.tile_sizes),
         parts_(make_parts(state, tokens, attention_rows_)),
-        exchange_(exchanged(parts_), std::max(tokens.offsets.back(), attention_rows_)) {}
+        exchange_(exchanged(parts_), std::max(tokens.offsets.back(), attention_rows_)),
+        last_rows_(tap.rows_of_last_layer()) {}
 
   void run() {
+    if (layers_.size() == 1 && last_rows_) keep_last_rows();
     for (PassPart& part : parts_) part.begin(layers_[0]);
     for (size_t n = 0; n < layers_.size(); ++n) {
       const bool last = n + 1 == layers_.size();
@@ -91,7 +94,9 @@ class Decoder::Pass {
         for (PassPart& part : parts_) part.rotate();
       if (!options_.before_rotary) show(layers_[n]);
       if (last) break;
-      std::vector<Tensor> attended = exchange_.to_rows(attend(layers_[n]));
+      std::vector<Tensor> attended = attend(layers_[n], n + 2 == layers_.size());
+      if (last_rows_ && n + 2 == layers_.size()) keep_last_rows();
+      attended = exchange_.to_rows(std::move(attended));
       for (size_t p = 0; p < parts_.size(); ++p)
         parts_[p].advance(layers_[n + 1], std::move(attended[p]));
     }
@@ -119,18 +124,46 @@ class Decoder::Pass {
     return all;
   }
 
-  /// Each part with its heads of all tokens.
-  std::vector<Tensor> attend(size_t layer) {
+  /// What the parts keep of their rows for the last layer.
+  void keep_last_rows() {
+    auto row = last_rows_->begin();
+    for (PassPart& part : parts_) {
+      const int64_t begin = row - last_rows_->begin(), first = part.rows().begin;
+      std::vector<int64_t> rows;
+      for (; row != last_rows_->end() && *row < first + part.rows().tokens; ++row)
+        rows.push_back(*row - first);
+      const auto count = std::ssize(rows);
+      part.keep(rows, {.begin = begin,
+                       .tokens = count,
+                       .tiles = tile_sizes_.empty() ? cut_documents({0, count})
+                                                    : cut_rows(count, tile_sizes_)});
+    }
+    exchange_ = {exchanged(parts_), std::ssize(*last_rows_)};
+  }
+
+  /// Each part with its heads, of all tokens or, before the last layer, of the rows that it needs.
+  std::vector<Tensor> attend(size_t layer, bool before_last) {
     const std::vector<Projections>& projections = exchange_.to_heads();
     std::vector<Tensor> attended;
     for (size_t p = 0; p < parts_.size(); ++p) {
       const auto heads = [&](const Tensor& x) { return x.unflatten(1, {-1, spec_.head_dim}); };
       const auto& [all, q, k, v] = projections[p];
-      attended.push_back(
-          kernels::causal_attention(heads(q), heads(k), heads(v), parts_[p].documents(),
-                                    {spec_.score_scale, spec_.layers[layer].window}));
+      const kernels::AttentionShape shape{spec_.score_scale, spec_.layers[layer].window};
+      attended.push_back(before_last && last_rows_
+                             ? kernels::causal_attention_of_rows(
+                                   heads(q), heads(k), heads(v), parts_[p].documents(), shape,
+                                   {*last_rows_, kept_rows(std::ssize(*last_rows_))})
+                             : kernels::causal_attention(heads(q), heads(k), heads(v),
+                                                         parts_[p].documents(), shape));
     }
     return attended;
+  }
+
+  /// Rows of a part that keeps `count`, with what fills the last tile.
+  int64_t kept_rows(int64_t count) const {
+    if (tile_sizes_.empty() || count == 0) return count;
+    const Tile last = cut_rows(count, tile_sizes_).back();
+    return last.begin + last.tokens;
   }
 
   void show(size_t layer) {
@@ -148,8 +181,10 @@ class Decoder::Pass {
   AttentionTap& tap_;
   const std::vector<size_t> layers_;
   const int64_t attention_rows_;
+  const std::vector<int64_t>& tile_sizes_;
   std::deque<PassPart> parts_;
   HeadExchange exchange_;
+  const std::optional<std::vector<int32_t>> last_rows_;  // of the pass, that alone the tap sees
 };
 
 Decoder Decoder::load(const std::filesystem::path& folder, ModelDescription model,

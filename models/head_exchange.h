@@ -10,6 +10,7 @@ namespace qk::models {
 
 /// Queries, keys and values of some rows, side by side in one memory.
 struct Projections {
+  Projections() = default;
   Projections(int64_t rows, int64_t query_width, int64_t key_width,
               const at::TensorOptions& options);
 

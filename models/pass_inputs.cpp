@@ -6,17 +6,13 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "kernels/upload.h"
 
 namespace qk::models {
 namespace {
 
 using at::Tensor;
-
-/// Without waiting for what the device still does: from memory that the driver can read by itself.
-Tensor upload(const Tensor& x, at::Device device) {
-  if (device.is_cpu()) return x;
-  return x.pin_memory().to(device, /*non_blocking=*/true);
-}
+using kernels::upload;
 
 Tensor checked_ids(const DecoderSpec& spec, const std::vector<int32_t>& ids, const PartRows& rows) {
   Tensor index = at::zeros({rows.padded()}, at::kLong);
@@ -93,6 +89,15 @@ Tensor query_factor(const QueryTemperature& t, const Tensor& positions, at::Scal
 }
 
 }  // namespace
+
+PassInputs select_rows(const PassInputs& inputs, const Tensor& index) {
+  PassInputs rows = inputs;
+  rows.ids = inputs.ids.index_select(0, index);
+  for (RopeTable& rope : rows.ropes)
+    rope = {rope.cos.index_select(0, index), rope.sin.index_select(0, index)};
+  if (inputs.query_factor.defined()) rows.query_factor = inputs.query_factor.index_select(0, index);
+  return rows;
+}
 
 PassInputs make_inputs(const DecoderSpec& spec, RopeTables& ropes, const PackedTokens& tokens,
                        const PartRows& rows, const Precision& precision, at::Device device) {

@@ -22,4 +22,7 @@ struct PassInputs {
 PassInputs make_inputs(const DecoderSpec& spec, RopeTables& ropes, const PackedTokens& tokens,
                        const PartRows& rows, const Precision& precision, at::Device device);
 
+/// The same for some rows alone. index: int64 on the inputs' device.
+PassInputs select_rows(const PassInputs& inputs, const at::Tensor& index);
+
 }  // namespace qk::models

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "kernels/linear.h"
+#include "kernels/upload.h"
 
 namespace qk::models {
 
@@ -24,13 +25,16 @@ PassPart::PassPart(const DecoderSpec& spec, const DecoderOptions& options, Devic
       device_(device),
       rows_(std::move(rows)),
       inputs_(make_inputs(spec, device.ropes, tokens, rows_, options.precision, device.device)),
-      residual_(empty(rows_.padded(), spec.hidden, precision_.stream())),
-      projections_(std::max(rows_.padded(), attention_rows), spec.query_heads * spec.head_dim,
-                   spec.key_heads * spec.head_dim,
-                   at::TensorOptions(precision_.products).device(device.device)),
-      q_{projections_.q, projections_.q},
-      k_{projections_.k, projections_.k} {
+      residual_(empty(rows_.padded(), spec.hidden, precision_.stream())) {
+  make_projections(std::max(rows_.padded(), attention_rows));
+}
+
+/// rows: at least N.
+void PassPart::make_projections(int64_t rows) {
+  projections_ = {rows, spec_.query_heads * spec_.head_dim, spec_.key_heads * spec_.head_dim,
+                  at::TensorOptions(precision_.products).device(device_.device)};
   projections_.all.slice(0, rows_.padded()).zero_();
+  q_ = {projections_.q, projections_.q}, k_ = {projections_.k, projections_.k};
   if (!precision_.mixed()) return;
   q_.shown = empty(rows_.padded(), q_.product.size(1), precision_.stream());
   k_.shown = empty(rows_.padded(), k_.product.size(1), precision_.stream());
@@ -59,6 +63,16 @@ void PassPart::advance(size_t layer, Tensor attended) {
   });
   attended.reset();
   device_.weights.layers->release(released);
+}
+
+void PassPart::keep(const std::vector<int64_t>& rows, PartRows kept) {
+  rows_ = std::move(kept);
+  std::vector<int64_t> padded = rows;
+  padded.resize(static_cast<size_t>(rows_.padded()));
+  const Tensor index = kernels::upload(padded, device_.device);
+  inputs_ = select_rows(inputs_, index);
+  residual_ = residual_.index_select(0, index);
+  make_projections(rows_.padded());
 }
 
 void PassPart::end() { device_.weights.layers->release(layer_); }

@@ -37,10 +37,14 @@ class PassPart {
   /// From this layer's attention to the projections of `layer`, the next one that attends.
   /// attended: [N or more, query_heads * head_dim].
   void advance(size_t layer, at::Tensor attended);
+  /// From now on only these rows, by their number in the part; kept: where they are among those of
+  /// all parts.
+  void keep(const std::vector<int64_t>& rows, PartRows kept);
   /// After the last layer.
   void end();
 
   PartOfPass exchanged() const { return {rows_.begin, rows_.tokens, projections_}; }
+  const PartRows& rows() const { return rows_; }
   const kernels::Documents& documents() const { return inputs_.documents; }
 
   /// As the tap sees them: [tokens of the part, heads, head_dim].
@@ -53,6 +57,7 @@ class PassPart {
     at::Tensor product, shown;
   };
 
+  void make_projections(int64_t rows);
   at::Tensor empty(int64_t rows, int64_t width, at::ScalarType type) const;
   at::Tensor embed(const Tile& tile);
   void project(const at::Tensor& normed, const Tile& tile);
@@ -71,8 +76,8 @@ class PassPart {
   const DecoderOptions& options_;
   const Precision& precision_ = options_.precision;
   const DevicePart& device_;
-  const PartRows rows_;
-  const PassInputs inputs_;
+  PartRows rows_;
+  PassInputs inputs_;
   at::Tensor residual_;              // [N, hidden]
   Projections projections_;          // [N or more, ...]
   Vectors q_, k_;                    // [N or more, heads * head_dim]

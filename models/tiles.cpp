@@ -4,8 +4,6 @@
 
 #include <algorithm>
 
-#include "kernels/linear.h"
-
 namespace qk::models {
 namespace {
 

@@ -12,6 +12,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "kernels/linear.h"
+
 namespace qk::models {
 
 /// Rows begin .. begin + tokens of the pass.
@@ -64,6 +66,7 @@ void for_each_tile(const std::vector<Tile>& tiles, at::Device device, const Work
   std::atomic<size_t> next{0};
   at::parallel_for(0, at::get_num_threads(), 1, [&](int64_t, int64_t) {
     const c10::InferenceMode inference;
+    const kernels::ProductsOnThisThread alone;
     for (size_t i = next++; i < tiles.size(); i = next++) work(tiles[i]);
   });
 }

@@ -8,12 +8,15 @@
 
 #include "base/error.h"
 #include "kernels/gather.h"
+#include "kernels/upload.h"
 
 namespace qk::sniffer {
 
+using kernels::upload;
+
 /// The rows of one group in the whole pass.
 struct Sniffer::Selection {
-  std::vector<int32_t> row;  // of the pass
+  std::vector<int32_t> row;  // of what the tap is shown
   std::vector<int32_t> bucket, example_id, position, token_id;
   std::vector<int64_t> rows_by_document;  // of one head
 };
@@ -24,15 +27,6 @@ template <typename T>
 std::vector<T> part(const std::vector<T>& values, int64_t begin, int64_t end) {
   if (values.empty()) return {};
   return {values.begin() + begin, values.begin() + end};
-}
-
-template <typename T>
-at::Tensor upload(const std::vector<T>& values, at::Device device) {
-  const auto options =
-      at::TensorOptions(c10::CppTypeToScalarType<T>::value).pinned_memory(!device.is_cpu());
-  at::Tensor tensor = at::empty({static_cast<int64_t>(values.size())}, options);
-  std::ranges::copy(values, tensor.mutable_data_ptr<T>());
-  return device.is_cpu() ? tensor : tensor.to(device, /*non_blocking=*/true);
 }
 
 /// Rows of a block that a part of the pass has.
@@ -102,6 +96,9 @@ void Sniffer::begin_pass(const std::vector<PassDocument>& documents) {
     for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i)
       selections_[i] = select(layout_.groups[i], documents);
   });
+  int64_t tokens = 0;
+  for (const PassDocument& document : documents) tokens += std::ssize(document.ids);
+  narrow_last_layer(tokens);
   std::vector<int32_t> index;
   first_row_of_.clear();
   rows_.assign(documents.size(), 0);
@@ -116,6 +113,27 @@ void Sniffer::begin_pass(const std::vector<PassDocument>& documents) {
   }
   if (options_.devices.size() == 1) row_index_ = upload(index, options_.devices[0]);
   stage_.expect(vectors * layout_.head_dim * saver::bytes_of(layout_.vector_type));
+}
+
+/// Of the last layer only those rows are shown that one of its groups keeps.
+void Sniffer::narrow_last_layer(int64_t tokens) {
+  last_rows_.reset();
+  if (options_.devices.front().is_cpu()) return;
+  const auto is_last = [&](size_t group) {
+    return layout_.groups[group].layer == layout_.groups.back().layer;
+  };
+  std::vector<int32_t> rows;
+  for (size_t i = 0; i < selections_.size(); ++i)
+    if (is_last(i)) rows.insert(rows.end(), selections_[i].row.begin(), selections_[i].row.end());
+  std::ranges::sort(rows);
+  rows.erase(std::ranges::unique(rows).begin(), rows.end());
+  if (std::ssize(rows) == tokens) return;
+  for (size_t i = 0; i < selections_.size(); ++i) {
+    if (!is_last(i)) continue;
+    for (int32_t& row : selections_[i].row)
+      row = static_cast<int32_t>(std::ranges::lower_bound(rows, row) - rows.begin());
+  }
+  last_rows_ = std::move(rows);
 }
 
 void Sniffer::take(int64_t layer, models::Kind kind, std::span<const at::Tensor> parts) {

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <functional>
 #include <map>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -47,6 +48,8 @@ class Sniffer final : public models::AttentionTap {
 
   /// Before a pass.
   void begin_pass(const std::vector<PassDocument>& documents);
+  /// On a GPU. On a CPU a row's bits would depend on how many there are.
+  std::optional<std::vector<int32_t>> rows_of_last_layer() override { return last_rows_; }
   void take(int64_t layer, models::Kind kind, std::span<const at::Tensor> parts) override;
   /// After a pass that was shown whole.
   void end_pass();
@@ -61,6 +64,7 @@ class Sniffer final : public models::AttentionTap {
   struct Selection;
   Selection select(const saver::LayerHeads& group,
                    const std::vector<PassDocument>& documents) const;
+  void narrow_last_layer(int64_t tokens);
   int64_t bytes_per_row(size_t group) const;
   void emit(size_t group, int64_t begin, int64_t end, std::span<const at::Tensor> parts);
   void gather(at::Tensor out, size_t group, int64_t begin, std::span<const at::Tensor> parts) const;
@@ -72,9 +76,10 @@ class Sniffer final : public models::AttentionTap {
   RowStage stage_;
   std::vector<std::vector<at::Tensor>> heads_;  // by device and group, int32 there
   std::vector<Selection> selections_;           // of the pass, by group
-  std::vector<int64_t> first_row_of_;           // of a group in row_index_
-  at::Tensor row_index_;                        // of all groups, int32 on the only device
-  std::vector<int64_t> rows_;                   // by document of the pass
+  std::optional<std::vector<int32_t>> last_rows_;
+  std::vector<int64_t> first_row_of_;  // of a group in row_index_
+  at::Tensor row_index_;               // of all groups, int32 on the only device
+  std::vector<int64_t> rows_;          // by document of the pass
 };
 
 }  // namespace qk::sniffer

@@ -9,6 +9,7 @@
 #include <limits>
 #include <mutex>
 #include <optional>
+#include <set>
 
 #include "base/error.h"
 #include "models/decoder.h"
@@ -36,10 +37,23 @@ struct Computed {
 /// one that captures: this one checks it.
 class Keep final : public models::AttentionTap {
  public:
-  Keep(const Capture& capture, std::vector<std::vector<Computed>>& computed)
-      : capture_(capture), computed_(computed) {}
+  Keep(const Capture& capture, std::vector<std::vector<Computed>>& computed, bool on_gpu)
+      : capture_(capture), computed_(computed), on_gpu_(on_gpu) {}
 
-  void begin(int64_t document, int64_t full_id) { document_ = document, full_id_ = full_id; }
+  void begin(int64_t document, int64_t full_id, int64_t tokens) {
+    document_ = document, full_id_ = full_id, tokens_ = tokens;
+  }
+
+  /// The decoder is told the same as by a capture, which makes it compute the same.
+  std::optional<std::vector<int32_t>> rows_of_last_layer() override {
+    if (!on_gpu_) return std::nullopt;
+    std::set<int32_t> rows;
+    for (const saver::LayerHeads& group : capture_.run.layout.groups)
+      if (is_last(group.layer))
+        for (const int32_t position : positions(group)) rows.insert(position);
+    if (std::ssize(rows) == tokens_) return std::nullopt;
+    return std::vector(rows.begin(), rows.end());
+  }
 
   void take(int64_t layer, models::Kind kind, std::span<const at::Tensor> parts) override {
     const at::Tensor& vectors = parts.front();  // one device
@@ -48,9 +62,12 @@ class Keep final : public models::AttentionTap {
       return g.layer == layer && g.kind == static_cast<char>(kind);
     });
     QK_ASSERT(group != groups.end());
-    const std::vector<int32_t> positions = capture_.sampler.select(
-        full_id_, layer, group->kind, group->heads.front(), vectors.size(0));
-    const at::Tensor rows = at::tensor(positions, at::kLong).to(vectors.device());
+    std::vector<int32_t> kept_rows = positions(*group);
+    if (const auto shown = is_last(layer) ? rows_of_last_layer() : std::nullopt) {
+      for (int32_t& row : kept_rows)
+        row = static_cast<int32_t>(std::ranges::lower_bound(*shown, row) - shown->begin());
+    }
+    const at::Tensor rows = at::tensor(kept_rows, at::kLong).to(vectors.device());
     at::Tensor kept = vectors.index_select(0, rows).to(at::kCPU, at::kFloat).contiguous();
     held_bytes += kept.numel() * kept.element_size();
     computed_[static_cast<size_t>(group - groups.begin())].push_back({document_, std::move(kept)});
@@ -59,9 +76,15 @@ class Keep final : public models::AttentionTap {
   int64_t held_bytes = 0;
 
  private:
+  bool is_last(int64_t layer) const { return layer == capture_.run.layout.groups.back().layer; }
+  std::vector<int32_t> positions(const saver::LayerHeads& group) const {
+    return capture_.sampler.select(full_id_, group.layer, group.kind, group.heads.front(), tokens_);
+  }
+
   const Capture& capture_;
   std::vector<std::vector<Computed>>& computed_;
-  int64_t document_ = 0, full_id_ = 0;
+  const bool on_gpu_;
+  int64_t document_ = 0, full_id_ = 0, tokens_ = 0;
 };
 
 /// Vectors of one file by row number; numbers may only rise.
@@ -101,7 +124,7 @@ class Recompute {
         problems_(problems),
         inputs_(sniffer::open_inputs(capture.config)),
         computed_(layout_.groups.size()),
-        tap_(capture, computed_) {}
+        tap_(capture, computed_, !sniffer::choose_device(capture.config.model).is_cpu()) {}
 
   Recomputed run() {
     if (!same_inputs()) return result_;
@@ -149,7 +172,7 @@ class Recompute {
     ++result_.documents;
     options_.on_progress(fmt::format("recomputed {} documents", result_.documents));
     if (encoding.ids.empty()) return true;
-    tap_.begin(line, row->example_id);
+    tap_.begin(line, row->example_id, example.tokens);
     decoder.prefill({.ids = encoding.ids, .offsets = {0, example.tokens}}, tap_);
     if (tap_.held_bytes >= kHeldBytes) compare_held();
     return true;

@@ -1,6 +1,7 @@
 #include "kernels/attention.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 #include <gtest/gtest.h>
 
@@ -43,6 +44,34 @@ INSTANTIATE_TEST_SUITE_P(
                                      Shape{700, 4, 2, 16, 600}, Shape{40, 4, 2, 16, 40},
                                      Shape{1100, 2, 1, 16, 1}),
                      testing::Values(at::kFloat, at::kBFloat16)));
+
+TEST(CausalAttention, GivesAHeadTheSameBitsWhicheverThreadHasIt) {
+  const int threads = at::get_num_threads();
+  at::set_num_threads(2);
+  for (const int64_t tokens : {18, 530}) {
+    const at::Tensor q = at::randn({tokens, 12, 8}), k = at::randn({tokens, 6, 8});
+    for (const std::optional<int64_t> window :
+         {std::optional<int64_t>(), std::optional<int64_t>(17)}) {
+      const AttentionShape shape{.scale = 0.3, .window = window};
+      const at::Tensor all = causal_attention(q, k, k, whole(q), shape);
+      const at::Tensor keys = k.narrow(1, 0, 3);
+      const at::Tensor half = causal_attention(q.narrow(1, 0, 6), keys, keys, whole(q), shape);
+      EXPECT_TRUE(at::equal(half, all.narrow(1, 0, 6 * 8))) << tokens;
+    }
+  }
+  at::set_num_threads(threads);
+}
+
+TEST(CausalAttentionOfRows, GivesThoseRowsOfTheWhole) {
+  const at::Tensor x = at::randn({200, 2, 16});
+  const Documents documents{.offsets = {0, 100, 100, 170}};
+  const std::vector<int32_t> rows = {0, 99, 100, 169};
+  const at::Tensor all = causal_attention(x, x, x, documents, {.scale = 0.3});
+  const at::Tensor some = causal_attention_of_rows(x, x, x, documents, {.scale = 0.3}, {rows, 6});
+  EXPECT_TRUE(at::equal(some.narrow(0, 0, 4),
+                        all.index_select(0, at::tensor({0, 99, 100, 169}, at::kLong))));
+  EXPECT_EQ(some.narrow(0, 4, 2).abs().max().item<float>(), 0);
+}
 
 TEST(CausalAttention, AWindowAsLongAsTheDocumentHidesNothing) {
   const at::Tensor x = at::randn({50, 2, 8});

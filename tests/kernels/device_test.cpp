@@ -186,6 +186,27 @@ TEST_P(DeviceAttention, GivesAHeadTheSameBitsWhateverHeadsShareTheCall) {
   }
 }
 
+TEST_P(DeviceAttention, OfFewRowsEqualsTheFormulaWhicheverOthersAreAskedFor) {
+  const Inputs x = inputs_of(GetParam());
+  const AttentionShape shape{.scale = 0.1, .window = GetParam().window};
+  std::vector<int32_t> some, last;
+  std::vector<int64_t> last_of_some;
+  for (size_t d = 0; d + 1 < x.documents.offsets.size(); ++d) {
+    const auto begin = static_cast<int32_t>(x.documents.offsets[d]);
+    const auto end = static_cast<int32_t>(x.documents.offsets[d + 1]);
+    if (end - begin > 1) some.push_back(begin + (end - begin) / 3);
+    last_of_some.push_back(std::ssize(some));
+    some.push_back(end - 1), last.push_back(end - 1);
+  }
+  const auto of = [&](const std::vector<int32_t>& rows) {
+    return causal_attention_of_rows(x.q, x.k, x.v, x.documents, shape, {rows, std::ssize(rows)});
+  };
+  const at::Tensor expected = causal_attention_reference(x.q, x.k, x.v, x.documents, shape);
+  const at::Tensor got = of(some);
+  EXPECT_LT(relative_error(got, expected.index_select(0, at::tensor(some, at::kInt).cuda())), 0.01);
+  EXPECT_TRUE(at::equal(of(last), got.index_select(0, at::tensor(last_of_some, at::kLong).cuda())));
+}
+
 INSTANTIATE_TEST_SUITE_P(Packings, DeviceAttention,
                          testing::Values(Packing{{300, 1, 77, 512}, 9, 3, 64, {}},
                                          Packing{{2048}, 8, 2, 128, {}},

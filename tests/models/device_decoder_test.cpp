@@ -66,6 +66,28 @@ TEST_P(DeviceDecoder, GivesTheCpusVectors) {
   }
 }
 
+TEST_P(DeviceDecoder, GivesRowsOfTheLastLayerTheSameBitsAloneInShortDocuments) {
+  class OfRows final : public Recorder {
+   public:
+    std::optional<std::vector<int32_t>> rows_of_last_layer() override {
+      return std::vector<int32_t>{0, 5, 699, 700, 1000, 1599};
+    }
+  } some;
+  for (const int count : {1, 2}) {
+    DecoderOptions options{
+        .precision = std::get<1>(GetParam()), .devices = some_gpus(count), .wanted = {}};
+    Decoder decoder = load(options);
+    const std::vector<std::vector<int32_t>> documents = {some_ids(700, 3), some_ids(900, 4)};
+    Recorder all = run(decoder, documents);
+    const at::Tensor rows = at::tensor(*some.rows_of_last_layer(), at::kInt);
+    const int64_t last = all.seen.rbegin()->first.first;
+    for (auto& [key, vectors] : all.seen)
+      if (key.first == last) vectors = vectors.index_select(0, rows);
+    decoder.prefill(test::pack(documents), some);
+    expect_same_bits(some, all);
+  }
+}
+
 TEST_P(DeviceDecoder, GivesTheCpusVectorsUnderAutocast) {
   const Precision precision(std::get<1>(GetParam()), at::kHalf);
   Decoder device =

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <latch>
 #include <thread>
@@ -13,13 +14,13 @@ TEST(ForEachTile, RunsOnSeveralThreadsOfTheCpu) {
   const int threads = at::get_num_threads();
   at::set_num_threads(2);
   std::latch both_started(2);
-  bool together = true;
+  std::atomic<bool> together = true;
   for_each_tile({{0, 1}, {1, 1}}, at::kCPU, [&](const Tile&) {
     both_started.count_down();
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
     while (!both_started.try_wait() && std::chrono::steady_clock::now() < end)
       std::this_thread::yield();
-    if (!both_started.try_wait()) together = false;  // written by one thread, or by both alike
+    if (!both_started.try_wait()) together = false;
   });
   at::set_num_threads(threads);
   EXPECT_TRUE(together);
