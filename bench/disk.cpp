@@ -1,20 +1,27 @@
-// The writer alone, fed with rows as fast as it takes them: seconds of the spool, of the final
-// pass, and of encoding on all threads. bench/disk.py runs it beside dd. Prints one JSON object.
+// The writer alone, fed with rows as fast as it takes them, or as a model makes them: seconds of
+// the spool, of the final pass, and of encoding on all threads. bench/disk.py runs it beside dd.
+// Prints one JSON object.
 //
-// usage: qk_bench_disk FOLDER GIB THREADS
+// usage: qk_bench_disk FOLDER GIB THREADS [EARLY_THREADS [MIB_PER_SECOND]]
+//
+// With EARLY_THREADS, 0 included, the spool is not synced before the final pass begins, as in a
+// run.
 #include <fmt/format.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <bit>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <random>
 #include <span>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "base/error.h"
 #include "base/stopwatch.h"
@@ -141,19 +148,48 @@ double encoding_speed(const CaptureLayout& layout, int threads) {
   return bytes / watch.seconds();
 }
 
-void measure(const fs::path& folder, double gib, int threads) {
+struct Settings {
+  fs::path folder;
+  double gib = 0;
+  int threads = 0;
+  std::optional<int> early_threads;
+  double mib_per_second = 0;  // captured; 0: as fast as they are taken
+};
+
+Settings read_settings(const std::vector<std::string>& words) {
+  Settings settings{.folder = words.at(0),
+                    .gib = std::stod(words.at(1)),
+                    .threads = std::stoi(words.at(2)),
+                    .early_threads = {}};
+  if (words.size() > 3) settings.early_threads = std::stoi(words[3]);
+  if (words.size() > 4) settings.mib_per_second = std::stod(words[4]);
+  return settings;
+}
+
+/// As long as a model takes that makes so many bytes.
+void wait_for_model(const qk::Stopwatch& watch, double bytes, const Settings& settings) {
+  if (settings.mib_per_second == 0) return;
+  const double due = bytes / (1 << 20) / settings.mib_per_second;
+  std::this_thread::sleep_for(std::chrono::duration<double>(due - watch.seconds()));
+}
+
+void measure(const Settings& settings) {
   WriterOptions options;
-  options.data_root = folder;
-  options.threads = threads;
+  options.data_root = settings.folder;
+  options.threads = settings.threads;
+  options.early_threads = settings.early_threads.value_or(0);
   const CaptureLayout captured = layout();
   Documents documents(captured);
   const double batch_bytes = 2.0 * kHeadDim * kTokens * kLayers * (kQueryHeads + kKeyHeads);
-  const auto batches = static_cast<int64_t>(gib * (1 << 30) / batch_bytes) + 1;
+  const auto batches = static_cast<int64_t>(settings.gib * (1 << 30) / batch_bytes) + 1;
 
   DatasetWriter writer(options, captured, {});
   const qk::Stopwatch spooling;
-  for (int64_t i = 0; i < batches; ++i) writer.append(documents.next());
-  ::sync();
+  for (int64_t i = 0; i < batches; ++i) {
+    wait_for_model(spooling, batch_bytes * static_cast<double>(i + 1), settings);
+    writer.append(documents.next());
+  }
+  if (!settings.early_threads) ::sync();
   const double spool_seconds = spooling.seconds();
   const qk::Stopwatch finishing;
   const WriteSummary summary = writer.close();
@@ -162,21 +198,23 @@ void measure(const fs::path& folder, double gib, int threads) {
   ::getrusage(RUSAGE_SELF, &usage);
   fmt::print(
       R"({{"captured_bytes": {:.0f}, "file_bytes": {}, "files": {}, "threads": {}, "spool_seconds": {:.3f}, )"
-      R"("final_seconds": {:.3f}, "encoding_bytes_per_second": {:.0f}, "peak_kib": {}}})"
+      R"("final_seconds": {:.3f}, "rows": {}, "rows_early": {}, "encoding_bytes_per_second": {:.0f}, "peak_kib": {}}})"
       "\n",
-      batch_bytes * static_cast<double>(batches), summary.bytes, summary.files, threads,
-      spool_seconds, final_seconds, encoding_speed(captured, threads), usage.ru_maxrss);
+      batch_bytes * static_cast<double>(batches), summary.bytes, summary.files, settings.threads,
+      spool_seconds, final_seconds, summary.rows, summary.rows_early,
+      encoding_speed(captured, settings.threads), usage.ru_maxrss);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 4) {
-    fmt::print(stderr, "usage: qk_bench_disk FOLDER GIB THREADS\n");
+  if (argc < 4 || argc > 6) {
+    fmt::print(stderr,
+               "usage: qk_bench_disk FOLDER GIB THREADS [EARLY_THREADS [MIB_PER_SECOND]]\n");
     return 2;
   }
   try {
-    measure(argv[1], std::atof(argv[2]), std::atoi(argv[3]));
+    measure(read_settings({argv + 1, argv + argc}));
     return 0;
   } catch (const std::exception& error) {
     fmt::print(stderr, "qk_bench_disk: {}\n", error.what());

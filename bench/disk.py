@@ -2,12 +2,17 @@
 """The writer against the disk: `all` rows through spool and final pass, beside dd with fsync in the same folder.
 
 usage: bench/disk.py --binary build/release/bench/qk_bench_disk [--folder DIR] [--gib 4] [--threads N] [--rounds 3]
+                     [--early N [--rate MIB_PER_SECOND]]
 
 Each round runs dd and the writer one after the other; ratios are of the same round, the table has their medians.
 
   spool / dd         captured bytes in a second until they are durable, against dd's
   final / encoding   captured bytes in a second of the final pass, against byte-stream-split + zstd alone on as many threads
   final / disk       bytes that the final pass reads and writes in a second, against dd's
+
+With --early instead: the whole capture, fed at that rate, with N threads that begin the final files meanwhile and without.
+
+  early / plain      seconds of the whole capture with them, against those without
 """
 
 import argparse
@@ -31,6 +36,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--gib", type=float, default=4)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--early", type=int, help="threads that begin the final files while rows come")
+    parser.add_argument("--rate", type=float, default=0, help="MiB of rows that come in a second; 0: as many as are taken")
     return parser.parse_args()
 
 
@@ -46,9 +53,9 @@ def dd_bytes_per_second(folder: Path, gib: float) -> float:
     return mebibytes * MIB / seconds
 
 
-def run_writer(arguments: argparse.Namespace, folder: Path) -> dict:
+def run_writer(arguments: argparse.Namespace, folder: Path, *more: float) -> dict:
     root = folder / "capture"
-    command = [str(arguments.binary), str(root), str(arguments.gib), str(arguments.threads)]
+    command = [str(arguments.binary), str(root), str(arguments.gib), str(arguments.threads), *map(str, more)]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     shutil.rmtree(root)
     return json.loads(output)
@@ -75,12 +82,28 @@ def measure(arguments: argparse.Namespace) -> dict:
     }
 
 
+def measure_early(arguments: argparse.Namespace) -> dict:
+    with tempfile.TemporaryDirectory(prefix="bench-disk-", dir=arguments.folder) as temporary:
+        plain, early = (run_writer(arguments, Path(temporary), threads, arguments.rate) for threads in (0, arguments.early))
+    seconds = [run["spool_seconds"] + run["final_seconds"] for run in (plain, early)]
+    return {
+        "plain_spool_s": plain["spool_seconds"],
+        "plain_final_s": plain["final_seconds"],
+        "early_spool_s": early["spool_seconds"],
+        "early_final_s": early["final_seconds"],
+        "early_to_plain": seconds[1] / seconds[0],
+        "rows_early": early["rows_early"] / early["rows"],
+        "plain_peak_mib": plain["peak_kib"] / 1024,
+        "early_peak_mib": early["peak_kib"] / 1024,
+    }
+
+
 def main() -> None:
     arguments = parse_arguments()
     rounds = []
     for number in range(arguments.rounds):
         print(f"round {number + 1} of {arguments.rounds}", file=sys.stderr, flush=True)
-        rounds.append(measure(arguments))
+        rounds.append(measure(arguments) if arguments.early is None else measure_early(arguments))
     medians = {key: round(statistics.median(row[key] for row in rounds), 3) for key in rounds[0]}
     print(json.dumps({"gib": arguments.gib, "threads": arguments.threads, "rounds": arguments.rounds} | medians))
 

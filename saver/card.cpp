@@ -186,6 +186,21 @@ void write_configs(Out out, const CardInput& input) {
 
 }  // namespace
 
+CardInput card_input(const RunFacts& facts, const CaptureLayout& layout,
+                     const CaptureTotals& totals, const std::vector<FileFacts>& row_files) {
+  CardInput input{.facts = facts.card_facts,
+                  .configs = {},
+                  .bucket_counts = {totals.buckets.begin(), totals.buckets.end()},
+                  .token_strings = layout.token_strings,
+                  .head_dim = layout.head_dim,
+                  .repo_hint = facts.repo_hint,
+                  .branch = facts.branch};
+  for (const FileFacts& file : row_files) {
+    input.configs.push_back({file.name.substr(0, file.name.find('/')), file.rows});
+  }
+  return input;
+}
+
 std::string render_card(const CardInput& input) {
   std::string card;
   const Out out(card);

@@ -8,6 +8,10 @@
 #include <utility>
 #include <vector>
 
+#include "saver/dataset_writer.h"
+#include "saver/file_facts.h"
+#include "saver/totals.h"
+
 namespace qk::saver {
 
 struct CardInput {
@@ -26,6 +30,10 @@ struct CardInput {
   std::string repo_hint;              ///< what to give to load_dataset: repo id or data_root
   std::optional<std::string> branch;  ///< of the repo
 };
+
+/// Of a capture: row_files in the order to list.
+CardInput card_input(const RunFacts& facts, const CaptureLayout& layout,
+                     const CaptureTotals& totals, const std::vector<FileFacts>& row_files);
 
 /// Markdown, UTF-8 (bytes of the input that aren't become U+FFFD).
 std::string render_card(const CardInput& input);

@@ -4,7 +4,6 @@
 #include <chrono>
 #include <mutex>
 #include <optional>
-#include <system_error>
 
 #include "base/error.h"
 #include "base/fault_point.h"
@@ -13,6 +12,7 @@
 #include "saver/card.h"
 #include "saver/crew.h"
 #include "saver/data_root.h"
+#include "saver/early_pass.h"
 #include "saver/examples_file.h"
 #include "saver/final_pass.h"
 #include "saver/run_file.h"
@@ -31,18 +31,6 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// Errors of the standard library become OutputErrors.
-template <typename Code>
-auto with_files(Code&& code) {
-  try {
-    return code();
-  } catch (const fs::filesystem_error& error) {
-    throw io_error("use it", error.path1(), error.code().value());
-  } catch (const std::system_error& error) {
-    throw io_error(error);
-  }
-}
-
 void check_layout(const CaptureLayout& layout, const WriterOptions& options) {
   QK_ASSERT(layout.head_dim > 0);
   QK_ASSERT(!layout.token_strings || options.token_string);
@@ -50,21 +38,6 @@ void check_layout(const CaptureLayout& layout, const WriterOptions& options) {
     QK_ASSERT(group.kind == 'q' || group.kind == 'k');
     QK_ASSERT(std::is_sorted(group.heads.begin(), group.heads.end(), std::less_equal<>()));
   }
-}
-
-CardInput card_input(const RunFacts& facts, const CaptureLayout& layout,
-                     const CaptureTotals& totals, const std::vector<FileFacts>& row_files) {
-  CardInput input{.facts = facts.card_facts,
-                  .configs = {},
-                  .bucket_counts = {totals.buckets.begin(), totals.buckets.end()},
-                  .token_strings = layout.token_strings,
-                  .head_dim = layout.head_dim,
-                  .repo_hint = facts.repo_hint,
-                  .branch = facts.branch};
-  for (const FileFacts& file : row_files) {
-    input.configs.push_back({file.name.substr(0, file.name.find('/')), file.rows});
-  }
-  return input;
 }
 
 }  // namespace
@@ -111,6 +84,7 @@ struct DatasetWriter::State {
   std::map<int64_t, Lane> lanes;
   SpaceForecast forecast;
   bool staging_is_stale = true;
+  std::unique_ptr<EarlyPass> early;  ///< uses paths and shape
   Clock::time_point opened = Clock::now();
 
  private:
@@ -120,11 +94,14 @@ struct DatasetWriter::State {
   void start_anew();
   void resume();
   Lane& open_lane(int64_t number);
+  void begin_early();
+  std::optional<SpoolUnit> append_to(SpoolWriter& lane, const CapturedBatch& batch);
+  std::unique_ptr<HeadFiles> end_early();
   void add_rows(Lane& lane, const CapturedBatch& batch);
   void end_unit(Lane& lane, const std::vector<Document>& documents);
   void publish_files(FinishedCapture& capture, Clock::time_point start);
-  WriteSummary summary_of(const std::vector<FileFacts>& row_files) const;
-  std::vector<FileFacts> write_final_files(FinishedCapture& capture);
+  std::vector<FileFacts> write_final_files(FinishedCapture& capture,
+                                           std::unique_ptr<HeadFiles> files);
 };
 
 DatasetWriter::State::State(WriterOptions given_options, CaptureLayout given_layout,
@@ -216,11 +193,40 @@ void DatasetWriter::State::resume() {
 Lane& DatasetWriter::State::open_lane(int64_t number) {
   const std::scoped_lock guard(mutex);
   if (lock) lock->check();
-  if (std::exchange(staging_is_stale, false) && first()) fs::remove_all(paths.staging());
+  if (std::exchange(staging_is_stale, false) && first()) {
+    fs::remove_all(paths.staging());
+    begin_early();
+  }
   return lanes
       .try_emplace(number, paths.work(), number, shape, spool.index.lanes[number],
                    options.segment_bytes)
       .first->second;
+}
+
+void DatasetWriter::State::begin_early() {
+  if (options.early_threads == 0 || job.size() > 1) return;
+  early = std::make_unique<EarlyPass>(
+      layout, shape, spool.index,
+      EarlyOptions{.spool_folder = paths.work(),
+                   .staging = paths.staging(),
+                   .threads = options.early_threads,
+                   .memory_bytes = options.memory_budget_bytes / 4,
+                   .rows_per_group = rows_per_group(layout.head_dim, options.row_group_bytes),
+                   .compression_level = options.compression_level,
+                   .token_string = options.token_string});
+}
+
+/// What counts goes first: where it finds no room, the files that were begun make some.
+std::optional<SpoolUnit> DatasetWriter::State::append_to(SpoolWriter& lane,
+                                                         const CapturedBatch& batch) {
+  const uint64_t before = lane.end().next_sequence;
+  try {
+    return lane.append(batch);
+  } catch (const OutputError&) {
+    const std::scoped_lock lock(mutex);
+    if (lane.end().next_sequence != before || !early || !early->drop()) throw;
+  }
+  return lane.append(batch);
 }
 
 void DatasetWriter::State::append(const CapturedBatch& batch, int64_t number) {
@@ -228,12 +234,13 @@ void DatasetWriter::State::append(const CapturedBatch& batch, int64_t number) {
   QK_ASSERT(job.size() == 1 || number == 0);
   number += first_lane;
   Lane& lane = open_lane(number);
-  const std::optional<SpoolUnit> unit = lane.spool.append(batch);
+  const std::optional<SpoolUnit> unit = append_to(lane.spool, batch);
   const std::scoped_lock lock(mutex);
   spool.index.lanes[number] = lane.spool.end();
   add_rows(lane, batch);
   if (!unit) return;
   spool.index.units.push_back(*unit);
+  if (early) early->add(*unit, lane.spool.end());
   end_unit(lane, batch.documents);
 }
 
@@ -258,7 +265,7 @@ void DatasetWriter::State::end_unit(Lane& lane, const std::vector<Document>& doc
   }
   spool.totals.add(std::exchange(lane.parts, CaptureTotals(layout.groups.size())));
   forecast.check(spool.totals.documents, spool.index.bytes(),
-                 most_final_bytes(layout, spool.totals));
+                 most_final_bytes(layout, spool.totals), early ? early->bytes() : 0);
 }
 
 /// Other ranks read what this one has written: nothing of it may still be on its way.
@@ -276,10 +283,11 @@ WriteSummary DatasetWriter::State::close() {
   if (found == Found::Finished) return finished ? finished->summary : WriteSummary{};
   const Clock::time_point start = Clock::now();
   close_lanes();
+  std::unique_ptr<HeadFiles> begun = end_early();
   const CaptureTotals& totals = spool.totals;
   if (first()) {
     lock->check();
-    check_final_space(paths.root, most_final_bytes(layout, totals));
+    check_final_space(paths.root, most_final_bytes(layout, totals), begun ? begun->bytes() : 0);
   }
 
   FinishedCapture capture{.identity = identity,
@@ -288,7 +296,9 @@ WriteSummary DatasetWriter::State::close() {
                           .files = {},
                           .config_yaml = facts.config_yaml,
                           .rows_per_bucket = {totals.buckets.begin(), totals.buckets.end()}};
-  capture.files = write_final_files(capture);
+  const int64_t rows_early = begun ? begun->rows() : 0;
+  capture.files = write_final_files(capture, std::move(begun));
+  capture.summary.rows_early = rows_early;
   if (first()) publish_files(capture, start);
   job.barrier();
   return capture.summary;
@@ -306,13 +316,22 @@ void DatasetWriter::State::publish_files(FinishedCapture& capture, Clock::time_p
   lock.reset();
 }
 
-std::vector<FileFacts> DatasetWriter::State::write_final_files(FinishedCapture& capture) {
+std::unique_ptr<HeadFiles> DatasetWriter::State::end_early() {
+  return early ? std::exchange(early, nullptr)->finish() : nullptr;
+}
+
+std::vector<FileFacts> DatasetWriter::State::write_final_files(FinishedCapture& capture,
+                                                               std::unique_ptr<HeadFiles> begun) {
   if (first()) {
-    fs::remove_all(paths.staging());
-    fs::create_directory(paths.staging());
+    if (!begun) {
+      fs::remove_all(paths.staging());
+      fs::create_directory(paths.staging());
+    }
     fault::point("final.begun");
   }
   job.barrier();
+  if (!begun)
+    begun = std::make_unique<HeadFiles>(layout, options.compression_level, paths.staging());
   spool.index.sort();
   const CaptureTotals& totals = spool.totals;
   const PassLimits limits = limits_of_job(
@@ -321,40 +340,21 @@ std::vector<FileFacts> DatasetWriter::State::write_final_files(FinishedCapture& 
       job);
   std::vector<FileFacts> files = write_row_files(layout, shape, totals,
                                                  {.spool_folder = paths.work(),
-                                                  .staging = paths.staging(),
                                                   .spool = spool.index,
+                                                  .files = *begun,
                                                   .limits = limits,
                                                   .rank = static_cast<size_t>(job.rank()),
                                                   .ranks = static_cast<size_t>(job.size()),
-                                                  .compression_level = options.compression_level,
                                                   .token_string = options.token_string,
                                                   .on_progress = options.on_final_pass,
                                                   .stop = options.stop});
   files = gather_files(std::move(files), layout, job);
   if (!first()) return {};
-  capture.summary = summary_of(files);
+  capture.summary = summary_of(layout, totals, files);
   const std::string card = render_card(card_input(facts, layout, totals, files));
   files.push_back(write_examples(SpoolCursor(paths.work(), spool.index, shape), paths.staging()));
   files.push_back(write_hashed(paths.staging(), "README.md", card));
   return files;
-}
-
-WriteSummary DatasetWriter::State::summary_of(const std::vector<FileFacts>& row_files) const {
-  const CaptureTotals& totals = spool.totals;
-  WriteSummary summary{.files = static_cast<int64_t>(row_files.size()),
-                       .rows = 0,
-                       .bytes = 0,
-                       .documents = totals.documents,
-                       .skipped = totals.skipped,
-                       .truncated = totals.truncated,
-                       .tokens = totals.tokens,
-                       .seconds_finalizing = 0};
-  for (const FileFacts& file : row_files) {
-    summary.rows += file.rows;
-    summary.bytes += static_cast<int64_t>(file.bytes);
-  }
-  QK_ASSERT(summary.rows == totals.rows_of_all_heads(layout));
-  return summary;
 }
 
 DatasetWriter::DatasetWriter(WriterOptions options, CaptureLayout layout, RunFacts facts)

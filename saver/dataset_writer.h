@@ -42,7 +42,10 @@ struct WriterOptions {
   /// touches what no capture wrote.
   bool replace = false;
   int64_t memory_budget_bytes = 1LL << 30;
-  int threads = 0;            ///< for the final pass; 0: all cores
+  int threads = 0;  ///< for the final pass; 0: all cores
+  /// Of lowest priority, which begin the final files while the capture runs, where this process
+  /// writes it alone: they take a quarter of the memory budget. 0: none.
+  int early_threads = 0;
   int compression_level = 0;  ///< 0: entropy coding of vectors alone; else zstd's, 1..22
   int64_t row_group_bytes =
       16LL << 20;  ///< float32 vectors in a row group of the final files, at most
@@ -50,7 +53,8 @@ struct WriterOptions {
   /// Rows of the dataset, where that is known: a capture that won't fit is an error soon after the
   /// start.
   std::optional<int64_t> documents_total = {};
-  std::function<std::string(int32_t)> token_string;  ///< id -> piece; needed with token_strings
+  /// id -> piece; needed with token_strings. Called from the threads that write the final files.
+  std::function<std::string(int32_t)> token_string;
   std::function<void(int64_t done, int64_t total)> on_final_pass;  ///< progress in configs
   const std::atomic<bool>* stop = nullptr;  ///< Ctrl-C: stop the final pass cleanly
   /// The ranks that write this capture together; all of them construct the writer and close it.
@@ -60,8 +64,9 @@ struct WriterOptions {
 
 struct WriteSummary {
   int64_t files = 0;
-  int64_t rows = 0;   ///< over all files
-  int64_t bytes = 0;  ///< of the Parquet files
+  int64_t rows = 0;        ///< over all files
+  int64_t rows_early = 0;  ///< of these, written before close()
+  int64_t bytes = 0;       ///< of the Parquet files
   int64_t documents = 0, skipped = 0, truncated = 0, tokens = 0;
   double seconds_finalizing = 0;
 };

@@ -134,6 +134,8 @@ void sync_data(const Fd& fd, const fs::path& file) {
   if (::fdatasync(fd.get()) != 0 && errno != EINVAL) throw io_error("sync", file, errno);
 }
 
+void begin_sync(const Fd& fd) { ::sync_file_range(fd.get(), 0, 0, SYNC_FILE_RANGE_WRITE); }
+
 void sync_folder(const fs::path& folder) {
   const Fd fd = open_fd(folder, O_RDONLY | O_DIRECTORY);
   if (::fsync(fd.get()) != 0 && errno != EINVAL) throw io_error("sync", folder, errno);

@@ -38,6 +38,18 @@ OutputError io_error(std::string_view action, const std::filesystem::path& file,
 /// The same for an error that says itself where it is.
 OutputError io_error(const std::system_error& error);
 
+/// Errors of the standard library become OutputErrors.
+template <typename Code>
+auto with_files(Code&& code) {
+  try {
+    return code();
+  } catch (const std::filesystem::filesystem_error& error) {
+    throw io_error("use it", error.path1(), error.code().value());
+  } catch (const std::system_error& error) {
+    throw io_error(error);
+  }
+}
+
 Fd open_fd(const std::filesystem::path& file, int flags);
 uint64_t size_of(const Fd& fd, const std::filesystem::path& file);
 
@@ -50,6 +62,10 @@ void read_fully(const Fd& fd, std::vector<iovec> parts, uint64_t offset,
 
 /// fdatasync; throws.
 void sync_data(const Fd& fd, const std::filesystem::path& file);
+
+/// The system begins to bring the file to the disk; nobody waits for it, and errors come out of a
+/// later sync.
+void begin_sync(const Fd& fd);
 
 /// fsync of a folder: makes names in it durable.
 void sync_folder(const std::filesystem::path& folder);

@@ -16,6 +16,13 @@ constexpr int64_t kSpanBytes = 512 << 10;   // reads shorter than this waste the
 constexpr int64_t kShareBytes = 32 << 20;   // of rows held, where reads are long enough
 constexpr int64_t kSharesPerThread = 4;
 
+constexpr int64_t kColumnBytes =
+    16 + 16;  // of a row: int32 columns; token pieces while a row group is written
+
+int64_t row_bytes(const CaptureLayout& layout) {
+  return layout.head_dim * bytes_of(layout.vector_type);
+}
+
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /// Splits the heads into tasks, one after another: as many as fill kShareBytes, whether their row
@@ -30,8 +37,8 @@ class Planner {
     for (size_t group = 0; group < layout.groups.size(); ++group) {
       if (totals.rows[group] > 0) files_ += static_cast<int64_t>(layout.groups[group].heads.size());
     }
-    const int64_t least = kEncoderBytes + rows * (row_bytes() + kColumnBytes);
-    const int64_t fitting = std::max<int64_t>(limits.memory_bytes / least, 1);
+    const int64_t fitting =
+        std::max<int64_t>(limits.memory_bytes / least_thread_bytes(layout, rows), 1);
     plan_.threads = static_cast<int>(
         std::clamp<int64_t>(std::min<int64_t>(limits.threads, files_), 1, fitting));
     memory_ = std::max<int64_t>(limits.memory_bytes / plan_.threads - kEncoderBytes, 0);
@@ -49,15 +56,10 @@ class Planner {
   }
 
  private:
-  static constexpr int64_t kColumnBytes =
-      16 + 16;  // int32 columns; token pieces while a row group is written
-
-  int64_t row_bytes() const { return layout_.head_dim * bytes_of(layout_.vector_type); }
-
   void add(size_t group, size_t head) {
     const int64_t held = std::min(totals_.rows[group], limits_.rows_per_group);
     const bool is_new_range = task_.empty() || task_.back().group != group;
-    const int64_t memory = held * (row_bytes() + (is_new_range ? kColumnBytes : 0));
+    const int64_t memory = held * (row_bytes(layout_) + (is_new_range ? kColumnBytes : 0));
     const int64_t open = totals_.rows[group] > held ? 1 : 0;
     const bool enough = used_memory_ + memory > kShareBytes || heads_ >= even_heads_;
     const bool full = (enough && heads_ >= worthwhile_heads(group)) ||
@@ -74,7 +76,7 @@ class Planner {
   /// Enough for reads that are worth a disk access.
   int64_t worthwhile_heads(size_t group) const {
     const int64_t piece = std::max<int64_t>(
-        totals_.rows[group] * row_bytes() / std::max<int64_t>(limits_.records, 1), 1);
+        totals_.rows[group] * row_bytes(layout_) / std::max<int64_t>(limits_.records, 1), 1);
     return ceil_div(kSpanBytes, piece);
   }
 
@@ -176,6 +178,10 @@ PassLimits pass_limits(int threads, int64_t memory_bytes, int64_t rows_per_group
           .records = static_cast<int64_t>(records)};
 }
 
+int64_t least_thread_bytes(const CaptureLayout& layout, int64_t rows_per_group) {
+  return kEncoderBytes + rows_per_group * (row_bytes(layout) + kColumnBytes);
+}
+
 PassPlan plan_pass(const CaptureLayout& layout, const CaptureTotals& totals,
                    const PassLimits& limits) {
   if (totals.rows_of_all_heads(layout) == 0) return {};
@@ -185,16 +191,14 @@ PassPlan plan_pass(const CaptureLayout& layout, const CaptureTotals& totals,
 std::vector<FileFacts> write_row_files(const CaptureLayout& layout, const SpoolShape& shape,
                                        const CaptureTotals& totals, const PassOptions& options) {
   const PassPlan plan = plan_pass(layout, totals, options.limits);
-  const RowFormat format(layout, options.compression_level);
   TokenStrings token_strings(options.token_string);
   Workers workers(plan, options);
   const FinalPassContext context{.layout = layout,
                                  .shape = shape,
                                  .spool_folder = options.spool_folder,
                                  .spool = options.spool,
-                                 .totals = totals,
-                                 .staging = options.staging,
-                                 .format = format,
+                                 .rows = totals.rows,
+                                 .files = options.files,
                                  .rows_per_group = options.limits.rows_per_group,
                                  .token_strings = token_strings,
                                  .poll = [&] { workers.poll(); }};

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "saver/final_task.h"
+#include "saver/totals.h"
 
 namespace qk::saver {
 
@@ -28,17 +29,19 @@ struct PassLimits {
 /// What this process may take. threads: 0 stands for all cores; records: in the spool.
 PassLimits pass_limits(int threads, int64_t memory_bytes, int64_t rows_per_group, uint64_t records);
 
+/// What a thread takes that writes one head's rows at a time.
+int64_t least_thread_bytes(const CaptureLayout& layout, int64_t rows_per_group);
+
 /// Splits all heads that have rows into shares. Pure: all ranks make the same plan.
 PassPlan plan_pass(const CaptureLayout& layout, const CaptureTotals& totals,
                    const PassLimits& limits);
 
 struct PassOptions {
   std::filesystem::path spool_folder;
-  std::filesystem::path staging;
   const SpoolIndex& spool;  ///< sorted
+  HeadFiles& files;         ///< some may be begun
   PassLimits limits;
   size_t rank = 0, ranks = 1;  ///< of the shares, every ranks-th is this process's
-  int compression_level = 0;
   std::function<std::string(int32_t)> token_string;
   std::function<void(int64_t done, int64_t total)> on_progress;  ///< in files
   const std::atomic<bool>* stop = nullptr;

@@ -42,9 +42,7 @@ HashedFile::HashedFile(fs::path file)
     : file_(std::move(file)),
       temporary_(with_suffix(file_, ".tmp")),
       fd_(open_fd(temporary_, O_WRONLY | O_CREAT | O_TRUNC)),
-      hash_(std::make_unique<Hash>()) {
-  buffer_.reserve(kBufferBytes);
-}
+      hash_(std::make_unique<Hash>()) {}
 
 HashedFile::~HashedFile() {
   if (!temporary_.empty()) ::unlink(temporary_.c_str());
@@ -55,6 +53,8 @@ arrow::Status HashedFile::Write(const void* data, int64_t bytes) {
   hash_->add(data, size);
   bytes_ += size;
   try {
+    if (!fd_.is_open()) fd_ = open_fd(temporary_, O_WRONLY | O_APPEND);
+    buffer_.reserve(kBufferBytes);
     if (buffer_.size() + size > kBufferBytes) flush();
     if (size > kBufferBytes) {
       write_fully(fd_, {{const_cast<void*>(data), size}}, file_);
@@ -73,11 +73,19 @@ void HashedFile::flush() {
   buffer_.clear();
 }
 
+void HashedFile::set_aside() {
+  flush();
+  begin_sync(fd_);
+  fd_ = Fd();
+  buffer_ = std::vector<char>();
+}
+
 arrow::Status HashedFile::Close() {
-  if (!fd_.is_open()) return arrow::Status::OK();
+  if (closed_) return arrow::Status::OK();
   try {
     flush();
     fd_ = Fd();
+    closed_ = true;
   } catch (const OutputError& error) {
     return arrow::Status::IOError(error.what());
   }

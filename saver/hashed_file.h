@@ -25,7 +25,11 @@ class HashedFile final : public arrow::io::OutputStream {
   using Writable::Write;
   arrow::Result<int64_t> Tell() const override { return static_cast<int64_t>(bytes_); }
   arrow::Status Close() override;
-  bool closed() const override { return !fd_.is_open(); }
+  bool closed() const override { return closed_; }
+
+  /// Until the next Write(): the descriptor and the memory are given up, and the system begins to
+  /// bring to the disk what was written. Throws OutputError.
+  void set_aside();
 
   /// After Close(): gives the file its name. Returns bytes and SHA-256; name and rows are the
   /// caller's.
@@ -36,7 +40,8 @@ class HashedFile final : public arrow::io::OutputStream {
   void flush();
 
   std::filesystem::path file_, temporary_;
-  Fd fd_;
+  Fd fd_;  ///< not open: set aside, or closed
+  bool closed_ = false;
   std::vector<char> buffer_;  ///< small writes, gathered
   uint64_t bytes_ = 0;
   std::unique_ptr<Hash> hash_;

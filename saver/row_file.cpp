@@ -164,6 +164,8 @@ void RowFile::write(const RowGroup& rows) {
   ++groups_;
 }
 
+uint64_t RowFile::bytes() const { return static_cast<uint64_t>(check_arrow(file_->Tell())); }
+
 FileFacts RowFile::close() {
   with_parquet(
       [&] { parquet::WriteFileMetaData(*metadata_->Finish(format_.metadata), file_.get()); });

@@ -61,6 +61,11 @@ class RowFile {
 
   void write(const RowGroup& group);
 
+  /// Until the next write() or close() the file holds neither a descriptor nor buffers.
+  void set_aside() { file_->set_aside(); }
+
+  uint64_t bytes() const;  ///< so far
+
   /// Completes the file. `name` of the result is left empty.
   FileFacts close();
 

@@ -164,6 +164,25 @@ const FileFacts* FinishedCapture::find(const std::string& name) const {
   return found == files.end() ? nullptr : &*found;
 }
 
+WriteSummary summary_of(const CaptureLayout& layout, const CaptureTotals& totals,
+                        const std::vector<FileFacts>& row_files) {
+  WriteSummary summary{.files = static_cast<int64_t>(row_files.size()),
+                       .rows = 0,
+                       .rows_early = 0,
+                       .bytes = 0,
+                       .documents = totals.documents,
+                       .skipped = totals.skipped,
+                       .truncated = totals.truncated,
+                       .tokens = totals.tokens,
+                       .seconds_finalizing = 0};
+  for (const FileFacts& file : row_files) {
+    summary.rows += file.rows;
+    summary.bytes += static_cast<int64_t>(file.bytes);
+  }
+  QK_ASSERT(summary.rows == totals.rows_of_all_heads(layout));
+  return summary;
+}
+
 std::string unfinished_json(const UnfinishedCapture& capture) {
   return to_text(
       {{"format", kFormat}, {"replaces", capture.replaces}, {"identity", capture.identity}});

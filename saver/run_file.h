@@ -38,6 +38,10 @@ struct FinishedCapture {
   const FileFacts* find(const std::string& name) const;
 };
 
+/// row_files: of all heads with rows.
+WriteSummary summary_of(const CaptureLayout& layout, const CaptureTotals& totals,
+                        const std::vector<FileFacts>& row_files);
+
 struct Timings {
   double capture_seconds = 0, final_pass_seconds = 0;  ///< of the run that finished the capture
 };

@@ -26,8 +26,8 @@ uint64_t most_final_bytes(const CaptureLayout& layout, const CaptureTotals& tota
   return rows * (widened + kRowBytes) + files * kFileBytes;
 }
 
-void check_final_space(const std::filesystem::path& root, uint64_t most) {
-  const uint64_t left = free_bytes(root);
+void check_final_space(const std::filesystem::path& root, uint64_t most, uint64_t begun_bytes) {
+  const uint64_t left = free_bytes(root) + begun_bytes;
   if (left >= most) return;
   if (left < most / 4) {
     throw OutputError(
@@ -40,8 +40,8 @@ void check_final_space(const std::filesystem::path& root, uint64_t most) {
 }
 
 bool check_room(const std::filesystem::path& root, const std::string& what, uint64_t needed,
-                bool warn) {
-  const uint64_t left = free_bytes(root);
+                bool warn, uint64_t begun_bytes) {
+  const uint64_t left = free_bytes(root) + begun_bytes;
   if (needed <= left) return true;
   const std::string text = fmt::format("{}: {} will need about {}, {} are left", root.string(),
                                        what, readable_bytes(needed), readable_bytes(left));
@@ -61,14 +61,15 @@ SpaceForecast::SpaceForecast(std::filesystem::path root, std::optional<int64_t> 
   if (total_) next_ = std::max(kLeastDocuments, *total_ / 100);
 }
 
-void SpaceForecast::check(int64_t documents, uint64_t spool_bytes, uint64_t final_bytes) {
+void SpaceForecast::check(int64_t documents, uint64_t spool_bytes, uint64_t final_bytes,
+                          uint64_t begun_bytes) {
   if (!total_ || documents < next_ || documents >= *total_) return;
   next_ = 2 * documents;
   const double scale = static_cast<double>(*total_) / static_cast<double>(documents);
   const double all = static_cast<double>(spool_bytes + final_bytes) * scale;
   const auto needed = static_cast<uint64_t>(all) - spool_bytes;
   const std::string rest = fmt::format("after {} of {} documents, the rest", documents, *total_);
-  if (!check_room(root_, rest, needed, !warned_)) warned_ = true;
+  if (!check_room(root_, rest, needed, !warned_, begun_bytes)) warned_ = true;
 }
 
 }  // namespace qk::saver

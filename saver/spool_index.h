@@ -29,6 +29,12 @@ struct SpoolUnit {
   int64_t end_document() const { return first_document + documents; }
 };
 
+/// Between two rows of one group, in dataset order.
+struct SpoolPlace {
+  int64_t document = 0;  ///< the first of a unit
+  uint64_t rows = 0;     ///< of the group, in that unit, that are passed
+};
+
 struct SpoolIndex {
   std::map<int64_t, LaneEnd> lanes;
   std::vector<SpoolUnit> units;

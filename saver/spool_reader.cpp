@@ -2,13 +2,19 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace qk::saver {
 namespace fs = std::filesystem;
 
-SpoolCursor::SpoolCursor(fs::path folder, const SpoolIndex& index, const SpoolShape& shape)
-    : folder_(std::move(folder)), index_(index), shape_(shape) {}
+SpoolCursor::SpoolCursor(fs::path folder, const SpoolIndex& index, const SpoolShape& shape,
+                         int64_t first_document)
+    : folder_(std::move(folder)), index_(index), shape_(shape) {
+  const auto first =
+      std::ranges::lower_bound(index.units, first_document, {}, &SpoolUnit::first_document);
+  next_unit_ = static_cast<size_t>(first - index.units.begin());
+}
 
 bool SpoolCursor::next() {
   if (records_left_ == 0) {

@@ -18,14 +18,16 @@ class SpoolCursor {
  public:
   static constexpr size_t kOpenFiles = 16;  ///< at most, of one cursor
 
-  /// index: must outlive this.
-  SpoolCursor(std::filesystem::path folder, const SpoolIndex& index, const SpoolShape& shape);
+  /// index: must outlive this; sorted where units before `first_document` are to be passed over.
+  SpoolCursor(std::filesystem::path folder, const SpoolIndex& index, const SpoolShape& shape,
+              int64_t first_document = 0);
 
   /// Goes to the next record; false at the end. Throws OutputError when the spool has changed since
   /// it was checked.
   bool next();
 
   const Record& record() const { return record_; }
+  const SpoolUnit& unit() const { return index_.units[next_unit_ - 1]; }  ///< of that record
 
   /// Bytes of the current record, from `at` on.
   void read(std::vector<iovec> parts, uint64_t at) const;

@@ -164,6 +164,7 @@ void SpoolWriter::forget_unsynced() {
 void SpoolWriter::open_segment() {
   const bool full = !end_.segments.empty() && end_.segments.back() >= segment_bytes_;
   if (segment_ && !full) return;
+  segment_.reset();
   if (end_.segments.empty() || full) end_.segments.push_back(0);
   const uint64_t end = end_.segments.back();
   auto segment = std::make_shared<Fd>(open_fd(file(), O_WRONLY | O_APPEND | O_CREAT));

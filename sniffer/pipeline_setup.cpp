@@ -3,6 +3,8 @@
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "base/log.h"
 #include "models/loader.h"
@@ -52,6 +54,12 @@ std::vector<std::pair<std::string, std::string>> card_facts(const SniffConfig& c
   for (auto& fact : head_sampling_facts(capture, layer_infos(inputs.model.spec)))
     facts.push_back(std::move(fact));
   return facts;
+}
+
+/// The threads that begin the final files while the capture runs. On a CPU the pass leaves them
+/// nothing.
+int early_threads(const SniffConfig& config) {
+  return choose_device(config.model).is_cpu() ? 0 : std::max(1, at::get_num_threads() / 2);
 }
 
 }  // namespace
@@ -127,6 +135,7 @@ saver::DatasetWriter open_writer(const SniffConfig& config, const RunOptions& op
            .replace = options.replace,
            .memory_budget_bytes = memory_budget(config.output),
            .threads = at::get_num_threads(),
+           .early_threads = early_threads(config),
            .compression_level = static_cast<int>(config.output.compression_level),
            .documents_total = inputs.reader->row_count(),
            .token_string = [&](int32_t id) { return inputs.tokenizer.token(id); },

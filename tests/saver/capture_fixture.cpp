@@ -162,6 +162,14 @@ WriteSummary run(const Synthetic& capture, const WriterOptions& options, int64_t
   return writer.close();
 }
 
+int64_t files_begun(const fs::path& staging) {
+  int64_t files = 0;
+  if (!fs::exists(staging)) return 0;
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(staging))
+    files += entry.path().extension() == ".tmp" && !fs::is_empty(entry.path());
+  return files;
+}
+
 FileSizeLimit::FileSizeLimit(uint64_t bytes) {
   std::signal(SIGXFSZ, SIG_IGN);
   EXPECT_EQ(::getrlimit(RLIMIT_FSIZE, &before_), 0);

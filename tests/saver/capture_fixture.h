@@ -4,9 +4,11 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include <chrono>
 #include <filesystem>
 #include <map>
 #include <string>
+#include <thread>
 
 #include "saver/dataset_writer.h"
 
@@ -44,6 +46,18 @@ WriteSummary run(const Synthetic& capture, const WriterOptions& options, int64_t
 
 /// Every file under root by relative name; of run.json what doesn't depend on the clock.
 std::map<std::string, std::string> contents(const std::filesystem::path& root);
+
+/// Files below a capture's staging folder that have a row group.
+int64_t files_begun(const std::filesystem::path& staging);
+
+template <typename Condition>
+void wait_until(Condition&& condition) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(5);
+  while (!condition()) {
+    ASSERT_LT(std::chrono::steady_clock::now(), end) << "what is waited for does not come";
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
 
 /// No file may grow beyond `bytes` while this lives; a write that would gets EFBIG, like a full
 /// disk.

@@ -80,5 +80,19 @@ TEST(Scale, ElevenThousandHeadsWithinAThousandOpenFiles) {
   std::filesystem::remove_all(many.data_root);
 }
 
+TEST(Scale, FilesThatAreBegunEarlyHoldNoDescriptors) {
+  const OpenFilesLimit limit(128);
+  const CaptureLayout layout = layout_of(10, 30);
+  WriterOptions early = options(fresh_folder());
+  early.row_group_bytes = 2 * 8 * 4;
+  early.early_threads = 2;
+  DatasetWriter writer(early, layout, facts());
+  for (int64_t i = 0; i < 3; ++i) writer.append(batch_of(layout, i, 2));
+  wait_until([&] { return files_begun(early.data_root / ".sniff/final") == 600; });
+  const WriteSummary summary = writer.close();
+  EXPECT_EQ(summary.rows, 3 * 2 * 600);
+  EXPECT_GT(summary.rows_early, 0);
+}
+
 }  // namespace
 }  // namespace qk::saver::testing

@@ -23,6 +23,17 @@ TEST(Space, ACaptureFarTooLargeIsAnErrorThatSaysWhatIsNeeded) {
   EXPECT_THAT(message, HasSubstr("same command"));
 }
 
+TEST(Space, FilesThatAreBegunCountAsFree) {
+  const auto root = fresh_folder();
+  const uint64_t free = free_bytes(root);
+  const uint64_t needed = 4 * free + (1 << 30);  // twice as much as there is, and more
+  EXPECT_THROW(check_room(root, "it", needed, false), OutputError);
+  EXPECT_FALSE(check_room(root, "it", needed, false, needed / 2));
+  EXPECT_TRUE(check_room(root, "it", needed, false, needed));
+  EXPECT_THROW(check_final_space(root, 2 * needed, 0), OutputError);
+  check_final_space(root, 2 * needed, 2 * needed);
+}
+
 TEST(Space, ACaptureThatFitsOrIsHardlyBegunIsLeftAlone) {
   const auto root = fresh_folder();
   const uint64_t everything = free_bytes(root);
