@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <system_error>
 #include <utility>
 
 #include "base/error.h"
@@ -51,8 +52,10 @@ EarlyPass::EarlyPass(const CaptureLayout& layout, const SpoolShape& shape, const
   spool_.lanes = found.lanes;
   for (const SpoolUnit& unit : found.units) pending_.emplace(unit.first_document, unit);
   take_gapless();
-  working_ = plan.threads;
-  for (int i = 0; i < plan.threads; ++i) threads_.emplace_back([this] { work(); });
+  try {
+    for (int i = 0; i < plan.threads; ++i) threads_.emplace_back([this] { work(); });
+  } catch (const std::system_error&) {  // the system allows no more: those that there are do
+  }
 }
 
 EarlyPass::~EarlyPass() { drop(); }
@@ -95,7 +98,9 @@ void EarlyPass::end() {
 void EarlyPass::work() {
   take_lowest_priority();
   try {
-    run_jobs();
+    Lock lock(mutex_);
+    ++working_;
+    run_jobs(lock);
   } catch (const std::exception& error) {
     fail(error);
   }
@@ -103,8 +108,7 @@ void EarlyPass::work() {
   if (--working_ == 0 && failed_) remove_files();
 }
 
-void EarlyPass::run_jobs() {
-  Lock lock(mutex_);
+void EarlyPass::run_jobs(Lock& lock) {
   while (true) {
     Share* share = nullptr;
     wake_.wait(lock, [&] {

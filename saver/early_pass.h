@@ -67,7 +67,7 @@ class EarlyPass {
 
   void end();
   void work();
-  void run_jobs();
+  void run_jobs(Lock& lock);
   void fail(const std::exception& error);
   void remove_files();
   void take_gapless();
