@@ -166,9 +166,9 @@ EarlyPass::Share* EarlyPass::ready_share() {
 
 /// Looks into the spool for how many rows the new units have.
 void EarlyPass::count(Lock& lock) {
-  const SpoolIndex part{.lanes = spool_.lanes,
-                        .units = {spool_.units.begin() + static_cast<ptrdiff_t>(counted_),
-                                  spool_.units.end()}};
+  const SpoolIndex part{
+      .lanes = spool_.lanes,
+      .units = {spool_.units.begin() + static_cast<ptrdiff_t>(counted_), spool_.units.end()}};
   counting_ = true;
   lock.unlock();
   const std::vector<int64_t> rows = rows_in(part);

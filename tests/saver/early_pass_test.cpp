@@ -354,8 +354,7 @@ TEST_F(EarlyWriter, ASpoolThatCannotGrowIsAnErrorAndTheRunGoesOn) {
     writer.append(capture_.batch(0, 10));
     wait_for_files();
     const FileSizeLimit limited(fs::file_size(segment_file(root_ / ".sniff", 0, 0)) + 100);
-    for (int i = 0; i < 2; ++i)
-      EXPECT_THROW(writer.append(capture_.batch(10, 20)), OutputError);
+    for (int i = 0; i < 2; ++i) EXPECT_THROW(writer.append(capture_.batch(10, 20)), OutputError);
     EXPECT_EQ(files_begun(staging()), 0);
   }
   DatasetWriter writer(early_options(), capture_.layout, facts());
