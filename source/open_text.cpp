@@ -31,6 +31,12 @@ struct Segment {
   RowRange range;
 };
 
+/// What a cell is that holds no text: "null", "of type int64".
+std::string kind_of(const TextCell& cell) {
+  const NotText* other = std::get_if<NotText>(&cell);
+  return other ? "of type " + other->type : "null";
+}
+
 /// Says once, and counts, what is odd about the texts.
 class TextCheck {
  public:
@@ -46,17 +52,10 @@ class TextCheck {
           rows.place());
     }
   }
-  /// what: "null", "of type int64".
-  void no_text(const DatasetSpec& spec, const std::string& what, const SplitRows& rows) {
-    if (!spec.skip_bad_text) {
-      throw DatasetError(
-          "{}: column '{}' is {}; the text column must be text in every row (dataset.on_bad_text: "
-          "skip passes over such rows)",
-          rows.place(), spec.text_column, what);
-    }
+  void no_text(const DatasetSpec& spec, const TextCell& cell, const SplitRows& rows) {
     if (flaws_.unusable_rows++ == 0) {
       log::warn("{}: column '{}' is {}: skipped; further rows are counted without a message",
-                rows.place(), spec.text_column, what);
+                rows.place(), spec.text_column, kind_of(cell));
     }
   }
 
@@ -74,13 +73,24 @@ class DatasetTextReader : public TextReader {
   }
 
   std::optional<TextRow> next() override {
-    if (spec_.max_samples && index_ >= *spec_.max_samples) return std::nullopt;
     Row row;
-    if (!next_row(row)) {
-      if (index_ == 0) throw DatasetError("{}: no row in split '{}'", spec_.path, spec_.split);
-      return std::nullopt;
-    }
-    return to_text_row(row);
+    return next_row(row) ? std::optional(to_text_row(row)) : std::nullopt;
+  }
+
+  std::optional<std::string> next_text() override {
+    Row row;
+    if (!next_row(row)) return std::nullopt;
+    ++index_;
+    std::string* text = std::get_if<std::string>(&row.text);
+    if (text == nullptr) return "";
+    replace_invalid_utf8(*text);
+    return std::move(*text);
+  }
+
+  void rewind() override {
+    rows_.reset();
+    segment_ = 0;
+    index_ = 0;
   }
 
   int64_t skip(int64_t rows) override {
@@ -151,15 +161,27 @@ class DatasetTextReader : public TextReader {
     ++segment_;
   }
 
+  /// False behind the last row. Throws where a row without text is an error.
   bool next_row(Row& row) {
+    if (spec_.max_samples && index_ >= *spec_.max_samples) return false;
     while (SplitRows* rows = current()) {
       if (rows->next(row)) {
         ++position_;
+        require_text(row);
         return true;
       }
       end_segment();
     }
+    if (index_ == 0) throw DatasetError("{}: no row in split '{}'", spec_.path, spec_.split);
     return false;
+  }
+
+  void require_text(const Row& row) const {
+    if (spec_.skip_bad_text || std::holds_alternative<std::string>(row.text)) return;
+    throw DatasetError(
+        "{}: column '{}' is {}; the text column must be text in every row (dataset.on_bad_text: "
+        "skip passes over such rows)",
+        rows_->place(), spec_.text_column, kind_of(row.text));
   }
 
   TextRow to_text_row(Row& row) {
@@ -167,8 +189,7 @@ class DatasetTextReader : public TextReader {
     if (text) {
       check_.look(*text, row.repaired, *rows_);
     } else {
-      const NotText* other = std::get_if<NotText>(&row.text);
-      check_.no_text(spec_, other ? "of type " + other->type : "null", *rows_);
+      check_.no_text(spec_, row.text, *rows_);
     }
     const IdValue id = spec_.id_column ? std::move(row.id) : IdValue(index_);
     return {.index = index_++,

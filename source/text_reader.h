@@ -35,8 +35,8 @@ struct TextFlaws {
   int64_t unusable_rows = 0;      ///< null or no text, with DatasetSpec::skip_bad_text
 };
 
-/// Rows of one split, in order. Memory does not grow with the dataset. Not thread-safe; used by one
-/// thread.
+/// Rows of one split, in order, as often as wanted. Memory does not grow with the dataset. Not
+/// thread-safe; used by one thread.
 class TextReader {
  public:
   virtual ~TextReader() = default;
@@ -44,6 +44,10 @@ class TextReader {
   /// The next row, nullopt at the end. Throws DatasetError naming file and row: null or non-text
   /// value, damaged file, no row at all.
   virtual std::optional<TextRow> next() = 0;
+
+  /// The next row's text alone, as next() gives it; empty where it is unusable. What is odd about
+  /// it is neither counted nor told. Throws as next().
+  virtual std::optional<std::string> next_text() = 0;
 
   /// Passes over the next rows without giving them, and where the format allows without decoding
   /// them. Returns how many there were. The rows after them have the same index and id as if these
@@ -53,6 +57,10 @@ class TextReader {
     while (skipped < rows && next()) ++skipped;
     return skipped;
   }
+
+  /// Back to before the first row. Flaws stay counted, and what was warned of is not warned of
+  /// again.
+  virtual void rewind() = 0;
 
   /// Number of rows that will come, when it is known without reading the text (Parquet, Arrow);
   /// else nullopt.

@@ -21,6 +21,11 @@ class GrowingTexts final : public source::TextReader {
     ++at_;
     return row;
   }
+  std::optional<std::string> next_text() override {
+    std::optional<source::TextRow> row = next();
+    return row ? std::optional(std::move(row->text)) : std::nullopt;
+  }
+  void rewind() override { at_ = 0; }
   int64_t skip(int64_t rows) override {
     const int64_t skipped = std::min(rows, rows_ - at_);
     at_ += skipped;

@@ -155,6 +155,35 @@ TEST(Formats, SkippedRowsAreLeftOut) {
   }
 }
 
+TEST(Formats, AreReadAgainAfterRewind) {
+  const TempFolder folder;
+  for (const FormatCase& format : formats()) {
+    const auto reader = open_text(spec(folder.write(format.name, format.content)));
+    for (int64_t read = 0; read <= 5; ++read) {
+      SCOPED_TRACE(fmt::format("{}: after {} rows", format.name, read));
+      reader->skip(read);
+      reader->rewind();
+      const std::vector<TextRow> rows = testing::read_rows(*reader);
+      EXPECT_EQ(testing::texts_of(rows), kTexts);
+      EXPECT_THAT(testing::ids_of(rows), ElementsAre("0", "1", "2", "3", "4"));
+      reader->rewind();
+    }
+  }
+}
+
+TEST(Formats, GiveTextsAlone) {
+  const TempFolder folder;
+  for (const FormatCase& format : formats()) {
+    SCOPED_TRACE(format.name);
+    const auto reader = open_text(spec(folder.write(format.name, format.content)));
+    EXPECT_EQ(reader->next_text(), kTexts[0]);
+    EXPECT_EQ(reader->skip(2), 2);
+    EXPECT_EQ(reader->next_text(), kTexts[3]);
+    EXPECT_EQ(reader->next()->index, 4);
+    EXPECT_EQ(reader->next_text(), std::nullopt);
+  }
+}
+
 TEST(Formats, RowIndexIsTheIdWithoutIdColumn) {
   const TempFolder folder;
   const std::vector<TextRow> rows = testing::read_rows(spec(folder.write("a.jsonl", json_lines())));
@@ -297,6 +326,25 @@ TEST(Flaws, InvalidUtf8AndNulAreCounted) {
               ElementsAre("a\xEF\xBF\xBD", "b", "c\xEF\xBF\xBD", std::string("d\0e", 3)));
   EXPECT_EQ(reader->flaws().invalid_utf8_rows, 2);
   EXPECT_EQ(reader->flaws().nul_rows, 1);
+}
+
+TEST(Flaws, AreToldOnceAndAllCountedHoweverOftenRowsAreRead) {
+  const TempFolder folder;
+  const auto reader = open_text(spec(folder.write("a.txt", "a\xFF\nb\xFF\n")));
+  ::testing::internal::CaptureStderr();
+  EXPECT_EQ(reader->next_text(), "a\xEF\xBF\xBD");
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
+  EXPECT_EQ(reader->flaws().invalid_utf8_rows, 0);
+  reader->rewind();
+  ::testing::internal::CaptureStderr();
+  reader->next();
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr("a.txt, line 1: invalid UTF-8"));
+  reader->rewind();
+  reader->skip(1);
+  ::testing::internal::CaptureStderr();
+  reader->next();
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
+  EXPECT_EQ(reader->flaws().invalid_utf8_rows, 2);
 }
 
 TEST(Flaws, InvalidUtf8InAnIdIsReplaced) {

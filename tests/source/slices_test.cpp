@@ -110,6 +110,15 @@ TEST_F(Slices, SkipLeavesTheRowsBehindItAsTheyWere) {
   }
 }
 
+TEST_F(Slices, RewindGoesBackToTheFirst) {
+  const std::string split = "test[2:]+train";
+  const auto reader = open_text(spec(split, 15));
+  reader->skip(13);
+  reader->rewind();
+  EXPECT_EQ(testing::texts_of(testing::read_rows(*reader)),
+            testing::texts_of(testing::read_rows(spec(split, 15))));
+}
+
 TEST_F(Slices, SkipEndsWithTheRows) {
   EXPECT_EQ(open_text(spec("test[1:3]"))->skip(10), 2);
   EXPECT_EQ(open_text(spec("test", 3))->skip(10), 3);
