@@ -63,6 +63,13 @@ struct DatasetWriter::State {
     return (first() ? 0 : meeting.documents_done) + spool.totals.documents;
   }
   int64_t tokens_done() const { return (first() ? 0 : meeting.tokens_done) + spool.totals.tokens; }
+  Taken taken() const {
+    return {.documents = spool.totals.documents,
+            .tokens = spool.totals.tokens,
+            .spool_bytes = spool.index.bytes(),
+            .final_bytes = most_final_bytes(layout, spool.totals),
+            .begun_bytes = early ? early->bytes() : 0};
+  }
   bool first() const { return job.rank() == 0; }
 
   WriterOptions options;
@@ -264,8 +271,7 @@ void DatasetWriter::State::end_unit(Lane& lane, const std::vector<Document>& doc
                         rows);
   }
   spool.totals.add(std::exchange(lane.parts, CaptureTotals(layout.groups.size())));
-  forecast.check(spool.totals.documents, spool.index.bytes(),
-                 most_final_bytes(layout, spool.totals), early ? early->bytes() : 0);
+  forecast.check(taken());
 }
 
 /// Other ranks read what this one has written: nothing of it may still be on its way.
@@ -364,7 +370,11 @@ DatasetWriter::DatasetWriter(WriterOptions options, CaptureLayout layout, RunFac
 
 DatasetWriter::~DatasetWriter() = default;
 
-void DatasetWriter::capture_begins() { state_->opened = Clock::now(); }
+void DatasetWriter::capture_begins(std::optional<int64_t> tokens_left) {
+  state_->opened = Clock::now();
+  const std::scoped_lock lock(state_->mutex);
+  state_->forecast.begin(state_->taken(), tokens_left);
+}
 
 Found DatasetWriter::found() const { return state_->found; }
 const IndexSet& DatasetWriter::documents_found() const { return state_->spool.documents; }

@@ -82,7 +82,8 @@ class DatasetWriter {
                      ///< appears
 
   /// The time of the capture counts from here, without the loading of the model before it.
-  void capture_begins();
+  /// tokens_left: to be captured, about, where documents come longest first.
+  void capture_begins(std::optional<int64_t> tokens_left = {});
 
   /// What was in data_root. Finished: the same capture is complete, nothing to do. Unfinished:
   /// documents_done() > 0 may hold.

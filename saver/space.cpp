@@ -61,15 +61,32 @@ SpaceForecast::SpaceForecast(std::filesystem::path root, std::optional<int64_t> 
   if (total_) next_ = std::max(kLeastDocuments, *total_ / 100);
 }
 
-void SpaceForecast::check(int64_t documents, uint64_t spool_bytes, uint64_t final_bytes,
-                          uint64_t begun_bytes) {
-  if (!total_ || documents < next_ || documents >= *total_) return;
+void SpaceForecast::begin(const Taken& found, std::optional<int64_t> tokens_left) {
+  found_ = found;
+  tokens_left_ = tokens_left;
+}
+
+/// What is left to capture, as a multiple of what this run has captured.
+double SpaceForecast::share_left(const Taken& taken) const {
+  const auto ratio = [](int64_t all, int64_t now) {
+    return static_cast<double>(std::max<int64_t>(0, all - now)) /
+           static_cast<double>(std::max<int64_t>(1, now));
+  };
+  if (tokens_left_) return ratio(*tokens_left_, taken.tokens - found_.tokens);
+  return ratio(*total_ - found_.documents, taken.documents - found_.documents);
+}
+
+void SpaceForecast::check(const Taken& taken) {
+  const int64_t documents = taken.documents - found_.documents;
+  if (!total_ || documents < next_ || taken.documents >= *total_) return;
   next_ = 2 * documents;
-  const double scale = static_cast<double>(*total_) / static_cast<double>(documents);
-  const double all = static_cast<double>(spool_bytes + final_bytes) * scale;
-  const auto needed = static_cast<uint64_t>(all) - spool_bytes;
-  const std::string rest = fmt::format("after {} of {} documents, the rest", documents, *total_);
-  if (!check_room(root_, rest, needed, !warned_, begun_bytes)) warned_ = true;
+  const uint64_t written =
+      taken.spool_bytes + taken.final_bytes - found_.spool_bytes - found_.final_bytes;
+  const double rest = static_cast<double>(written) * share_left(taken);
+  const auto needed = static_cast<uint64_t>(rest) + taken.final_bytes;
+  const std::string what =
+      fmt::format("after {} of {} documents, the rest", taken.documents, *total_);
+  if (!check_room(root_, what, needed, !warned_, taken.begun_bytes)) warned_ = true;
 }
 
 }  // namespace qk::saver

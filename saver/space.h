@@ -24,21 +24,35 @@ void check_final_space(const std::filesystem::path& root, uint64_t most, uint64_
 bool check_room(const std::filesystem::path& root, const std::string& what, uint64_t needed,
                 bool warn, uint64_t begun_bytes = 0);
 
-/// Extrapolates what was written to the whole dataset.
+/// What a capture takes at some moment.
+struct Taken {
+  int64_t documents = 0, tokens = 0;
+  uint64_t spool_bytes = 0;  ///< now
+  uint64_t final_bytes = 0;  ///< in the end, at most
+  uint64_t begun_bytes = 0;  ///< of the final files that are there
+};
+
+/// Extrapolates what a run writes to the rest of the dataset.
 class SpaceForecast {
  public:
   /// documents_total: nullopt where it isn't known; then nothing is told.
   SpaceForecast(std::filesystem::path root, std::optional<int64_t> documents_total);
 
-  /// After so many documents, which take spool_bytes now and final_bytes at most in the end: looks
-  /// now and then, as check_room does; warns once. begun_bytes: of the final files that are there.
-  void check(int64_t documents, uint64_t spool_bytes, uint64_t final_bytes,
-             uint64_t begun_bytes = 0);
+  /// Before the run's first document. found: of earlier runs, whose documents may be unlike this
+  /// one's. tokens_left: to be captured, about, where documents come longest first and their number
+  /// tells little.
+  void begin(const Taken& found, std::optional<int64_t> tokens_left);
+
+  /// Looks now and then, as check_room does; warns once.
+  void check(const Taken& taken);
 
  private:
+  double share_left(const Taken& taken) const;
+
   std::filesystem::path root_;
-  std::optional<int64_t> total_;
-  int64_t next_ = 0;  ///< documents at which to look again
+  std::optional<int64_t> total_, tokens_left_;
+  Taken found_;
+  int64_t next_ = 0;  ///< documents of this run at which to look again
   bool warned_ = false;
 };
 
