@@ -10,8 +10,8 @@
 namespace qk::parallel {
 
 /// Counters that all ranks share; 0 at the start.
-enum class Counter { Work, Documents, Tokens, Rows };
-constexpr int kCounters = 4;
+enum class Counter { Work, Documents, Tokens, Rows, Cost };
+constexpr int kCounters = 5;
 
 /// Every call but add() and abort() is made by all ranks, in the same order.
 class Job {

@@ -15,10 +15,12 @@
 #include "sniffer/core.h"
 #include "sniffer/pipeline_documents.h"
 #include "sniffer/pipeline_job.h"
+#include "sniffer/pipeline_lengths.h"
 #include "sniffer/pipeline_model.h"
 #include "sniffer/pipeline_setup.h"
 #include "sniffer/pipeline_writer.h"
 #include "sniffer/plan_room.h"
+#include "sniffer/plan_work.h"
 #include "sniffer/progress.h"
 
 namespace qk::sniffer {
@@ -28,6 +30,12 @@ namespace {
 struct Batch {
   models::PackedTokens tokens;
   std::vector<TokenizedDocument> documents;
+
+  int64_t cost() const {
+    int64_t sum = 0;
+    for (const TokenizedDocument& document : documents) sum += document.cost;
+    return sum;
+  }
 };
 
 void add(Batch& batch, TokenizedDocument document) {
@@ -90,6 +98,30 @@ void leave_cores_to_launches(at::Device device) {
   if (!device.is_cpu()) at::set_num_threads(std::max(1, at::get_num_threads() / 2));
 }
 
+/// Where several ranks capture, and long documents make a difference. A dataset that is streamed
+/// from the Hub would have to be fetched for it.
+std::optional<Lengths> lengths_of_job(const SniffConfig& config, const RunOptions& options,
+                                      const Inputs& inputs, const IndexSet& done,
+                                      Progress& progress, parallel::Job& job) {
+  const bool streamed = config.dataset.streaming && !inputs.dataset_commit.empty();
+  if (job.size() == 1 || streamed) return std::nullopt;
+  return read_lengths(*inputs.reader, inputs.tokenizer, done, job,
+                      {.max_length = config.tokenizer.max_length,
+                       .cost_of_tokens = cost_of_tokens(inputs.model.spec, inputs.plan.wanted),
+                       .on_progress =
+                           [&](double share) {
+                             progress.show(fmt::format("reading lengths {:.0f} %", 100 * share));
+                           },
+                       .stop = options.stop});
+}
+
+std::optional<std::vector<Stretch>> order_of(const std::optional<Lengths>& lengths,
+                                             std::optional<int64_t> documents) {
+  if (lengths) return lengths->order;
+  if (!documents) return std::nullopt;
+  return std::vector<Stretch>{{0, *documents, *documents}};
+}
+
 /// Documents -> passes -> rows, until the dataset ends.
 class CaptureLoop {
  public:
@@ -99,11 +131,13 @@ class CaptureLoop {
         options_(options),
         progress_(progress),
         job_(job),
-        share_(job, inputs.reader->row_count()),
+        lengths_(lengths_of_job(config, options, inputs, writer.documents_found(), progress, job)),
+        share_(job, order_of(lengths_, inputs.reader->row_count())),
         documents_(*inputs.reader, inputs.tokenizer,
                    {.max_length = config.tokenizer.max_length,
                     .done = writer.documents_found(),
                     .share = &share_,
+                    .cost = lengths_ ? lengths_->cost : CostOfText{},
                     .threads = std::max(1, at::get_num_threads() / 2),
                     .ahead_bytes = job.size() > 1 ? kAheadOfRank : kAheadAlone}),
         decoder_(load_decoder(config, inputs, devices_of_rank(config, job))),
@@ -122,12 +156,12 @@ class CaptureLoop {
     state_.documents = state_.documents_before = writer.documents_done();
     state_.tokens = state_.tokens_before = writer.tokens_done();
     state_.rows = rows_before_ = writer.rows_appended();
-    state_.documents_total = documents_.row_count();
+    state_.documents_total = documents_total();
   }
 
   /// What was captured before an error or a stop is handed to the writer all the same.
   ProgressState run() {
-    writer_.capture_begins();
+    writer_.capture_begins(lengths_ ? std::optional(lengths_->tokens) : std::nullopt);
     try {
       run_passes();
     } catch (const Interrupted&) {
@@ -154,6 +188,7 @@ class CaptureLoop {
  private:
   void run_passes() {
     while (true) {
+      if (!held_ && documents_.paused()) timed([&] { sniffer_.finish_passes(); });
       const Stopwatch waiting;
       Batch batch = next_batch();
       state_.seconds_text += waiting.seconds();
@@ -168,7 +203,8 @@ class CaptureLoop {
   /// the end of the dataset.
   Batch next_batch() {
     Batch batch;
-    while (true) {
+    do {
+      if (!held_ && !batch.documents.empty() && documents_.paused()) break;
       if (!held_) held_ = documents_.next();
       if (!held_) break;
       const auto length = static_cast<int64_t>(held_->ids.size());
@@ -177,7 +213,7 @@ class CaptureLoop {
         break;
       check_fits(*held_);
       add(batch, std::move(*std::exchange(held_, std::nullopt)));
-    }
+    } while (batch.tokens.offsets.back() < budget_.tokens);
     return batch;
   }
 
@@ -233,13 +269,29 @@ class CaptureLoop {
     state_.documents =
         state_.documents_before + count(Counter::Documents, std::ssize(batch.documents));
     state_.tokens = state_.tokens_before + count(Counter::Tokens, batch.tokens.offsets.back());
-    state_.documents_total = documents_.row_count();
-    state_.fraction = state_.documents_total
-                          ? static_cast<double>(state_.documents) /
-                                static_cast<double>(std::max<int64_t>(1, *state_.documents_total))
-                          : batch.documents.back().fraction;
+    state_.documents_total = documents_total();
+    state_.fraction = fraction(batch);
+    for (const TokenizedDocument& document : batch.documents) documents_.finished(document);
     progress_.update(state_);
     log_batch(config_.inference, ++passes_, batch, rows, state_);
+  }
+
+  std::optional<int64_t> documents_total() const {
+    return lengths_ ? lengths_->documents : documents_.row_count();
+  }
+
+  /// Of the documents, by what they cost where that is known; `batch` is the latest.
+  double fraction(const Batch& batch) {
+    const auto share = [](int64_t part, int64_t all) {
+      return static_cast<double>(part) / static_cast<double>(std::max<int64_t>(1, all));
+    };
+    if (lengths_) {
+      const double before = share(state_.documents_before, lengths_->documents);
+      const int64_t left = count(parallel::Counter::Cost, -batch.cost());
+      return 1 - (1 - before) * share(left, lengths_->total_cost);
+    }
+    return state_.documents_total ? share(state_.documents, *state_.documents_total)
+                                  : batch.documents.back().fraction;
   }
 
   /// What all ranks have, this news included.
@@ -275,6 +327,7 @@ class CaptureLoop {
   const RunOptions& options_;
   Progress& progress_;
   parallel::Job& job_;
+  const std::optional<Lengths> lengths_;
   WorkShare share_;
   DocumentStream documents_;
   std::optional<TokenizedDocument> held_;  // read, but not in a pass yet

@@ -5,6 +5,8 @@
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "base/stopwatch.h"
 #include "kernels/linear.h"
@@ -128,6 +130,19 @@ Work count_work(const models::DecoderSpec& spec, const std::vector<models::Wante
     }
   }
   return work;
+}
+
+std::function<int64_t(int64_t)> cost_of_tokens(const models::DecoderSpec& spec,
+                                               const std::vector<models::WantedLayer>& wanted) {
+  const auto work = [&spec, &wanted](int64_t tokens) {
+    const auto most = std::numeric_limits<int32_t>::max();
+    DocumentCount one;
+    one.documents.push_back({.tokens = static_cast<int32_t>(std::min<int64_t>(tokens, most))});
+    one.tokens = static_cast<double>(tokens);
+    return count_work(spec, wanted, one);
+  };
+  const double token = work(1).product_flops;
+  return [work, token](int64_t tokens) { return std::llround(work(tokens).flops() / token); };
 }
 
 double weight_bytes(const models::DecoderSpec& spec, int64_t layers, at::ScalarType dtype) {

@@ -3,6 +3,8 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
+#include <vector>
 
 #include "models/attention_tap.h"
 #include "models/family.h"
@@ -19,6 +21,11 @@ struct Work {
 
 Work count_work(const models::DecoderSpec& spec, const std::vector<models::WantedLayer>& wanted,
                 const DocumentCount& documents);
+
+/// What the model does for a document, as a multiple of a single token's products. spec, wanted:
+/// must outlive the function.
+std::function<int64_t(int64_t tokens)> cost_of_tokens(
+    const models::DecoderSpec& spec, const std::vector<models::WantedLayer>& wanted);
 
 /// Of the embedding and the layers that are computed, in the model's dtype.
 double weight_bytes(const models::DecoderSpec& spec, int64_t layers, at::ScalarType dtype);

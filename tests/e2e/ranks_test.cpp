@@ -50,6 +50,25 @@ TEST_F(Ranks, EndInTheBytesOfOneProcess) {
   }
 }
 
+TEST_F(Ranks, TakeTheLongestDocumentsFirstAndAnyNumberGoesOn) {
+  ASSERT_EQ(run(capture_of_lengths("data/whole")).exit_code, 0);
+  const Hashes expected = captured_files(path("data/whole"));
+  const Outcome whole = run_command(mpirun(ranks(2, capture_of_lengths("data/ranks"))));
+  ASSERT_EQ(whole.exit_code, 0) << whole.err;
+  EXPECT_THAT(whole.err, HasSubstr("batch 1: 1 documents, 1024 tokens"));
+  EXPECT_EQ(captured_files(path("data/ranks")), expected);
+
+  Program job = start(mpirun(ranks(2, capture_of_lengths("data/killed"))));
+  job.wait_for("batch 2:");
+  const pid_t launcher = children_of(job.process()).back();  // CMake sets its environment
+  ASSERT_EQ(::kill(children_of(launcher).back(), SIGKILL), 0);
+  EXPECT_NE(job.wait().exit_code, 0);
+  const Outcome resumed = run_command(mpirun(ranks(3, capture_of_lengths("data/killed"))));
+  ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
+  EXPECT_THAT(resumed.err, HasSubstr("resuming: "));
+  EXPECT_EQ(captured_files(path("data/killed")), expected);
+}
+
 TEST_F(Ranks, VerifiesAsTheCaptureOfOneProcess) {
   ASSERT_EQ(run_command(mpirun(ranks(2, capture("data/ranks")))).exit_code, 0);
   const Outcome verified = run({"verify", path("data/ranks").string()});

@@ -15,6 +15,11 @@ class SeveralProcesses : public Workspace {
   static Arguments capture(const std::string& data_root, std::vector<std::string> overrides = {});
 
   Hashes by_one_process() const;
+
+  /// The same over lengths.jsonl: short documents, some long ones between them, the longest at the
+  /// end.
+  Arguments capture_of_lengths(const std::string& data_root,
+                               std::vector<std::string> overrides = {}) const;
 };
 
 /// In the order in which they were started.

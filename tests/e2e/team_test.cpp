@@ -12,9 +12,11 @@ using testing::SizeIs;
 
 class Team : public SeveralProcesses {
  protected:
-  static Arguments capture_by(int processes, const std::string& data_root,
+  static std::string processes(int count) { return "inference.processes=" + std::to_string(count); }
+
+  static Arguments capture_by(int count, const std::string& data_root,
                               std::vector<std::string> overrides = {}) {
-    overrides.push_back("inference.processes=" + std::to_string(processes));
+    overrides.push_back(processes(count));
     return capture(data_root, overrides);
   }
 
@@ -49,6 +51,58 @@ TEST_F(Team, EndsInTheBytesOfOneProcess) {
     EXPECT_EQ(captured_files(path(data_root)), expected) << count;
     EXPECT_FALSE(std::filesystem::exists(path(data_root + "/.sniff")));
   }
+}
+
+/// One of them begins with the document that stands last, as long as documents may be.
+TEST_F(Team, TakesTheLongestDocumentsFirst) {
+  ASSERT_EQ(run(capture_of_lengths("data/whole")).exit_code, 0);
+  const Hashes expected = captured_files(path("data/whole"));
+  for (const int count : {2, 3}) {
+    const std::string data_root = "data/team-" + std::to_string(count);
+    const Outcome outcome = run(capture_of_lengths(data_root, {processes(count)}));
+    ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr("batch 1: 1 documents, 1024 tokens"));
+    EXPECT_THAT(outcome.err, HasSubstr("24 documents"));
+    EXPECT_EQ(captured_files(path(data_root)), expected) << count;
+  }
+}
+
+TEST_F(Team, ThatTookTheLongestFirstIsGoneOnWithByAnyNumber) {
+  ASSERT_EQ(run(capture_of_lengths("data/whole")).exit_code, 0);
+  const Hashes expected = captured_files(path("data/whole"));
+  for (const int resumed_by : {1, 2}) {
+    const std::string data_root = "data/killed-" + std::to_string(resumed_by);
+    Program program = start(capture_of_lengths(data_root, {processes(3)}));
+    program.wait_for("batch 2:");
+    ASSERT_EQ(::kill(children_of(program.process()).back(), SIGKILL), 0);
+    EXPECT_EQ(program.wait().exit_code, 70);
+    expect_goes_on(capture_of_lengths(data_root, {processes(resumed_by)}), data_root, expected);
+  }
+}
+
+/// The error is that of the capture, by whichever rank.
+TEST_F(Team, MeetsADamagedRowBeforeTheFirstPass) {
+  write("tiny.jsonl", R"({"id": "a", "text": "In the beginning"}
+{"id": "b", "text": 7}
+)");
+  const Outcome alone = run(tiny());
+  const Outcome team = run(tiny({processes(2)}));
+  EXPECT_EQ(team.exit_code, alone.exit_code);
+  EXPECT_THAT(alone.err, HasSubstr("column 'text' is of type int"));
+  EXPECT_THAT(team.err, HasSubstr("column 'text' is of type int"));
+  EXPECT_EQ(count_of("sniff-qk: ", team.err), 1) << team.err;
+}
+
+TEST_F(Team, CountsOddTextsOnce) {
+  write("tiny.jsonl", R"({"id": "a", "text": "In the beginning was the Word"}
+{"id": "b", "text": null}
+{"id": "c", "text": "The \u0000 same"}
+)");
+  const std::string skip = "dataset.on_bad_text=skip";
+  const Outcome outcome = run(tiny({processes(2), skip, "inference.debug_logging=true"}));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(count_of("is null: skipped", outcome.err), 1) << outcome.err;
+  EXPECT_EQ(count_of("has NUL bytes", outcome.err), 1) << outcome.err;
 }
 
 TEST_F(Team, SaysNothingWhenQuietAndFindsTheCaptureFinished) {
