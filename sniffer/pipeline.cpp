@@ -122,6 +122,12 @@ std::optional<std::vector<Stretch>> order_of(const std::optional<Lengths>& lengt
   return std::vector<Stretch>{{0, *documents, *documents}};
 }
 
+/// A pass of fewer tokens is hardly faster, and this much makes no rank wait for long.
+int64_t least_chunk(const std::optional<Lengths>& lengths, const parallel::Job& job) {
+  constexpr int64_t kTokens = 512;
+  return lengths ? std::min(kTokens, lengths->total_cost / (kLongPerRank * job.size())) : 0;
+}
+
 /// Documents -> passes -> rows, until the dataset ends.
 class CaptureLoop {
  public:
@@ -132,7 +138,7 @@ class CaptureLoop {
         progress_(progress),
         job_(job),
         lengths_(lengths_of_job(config, options, inputs, writer.documents_found(), progress, job)),
-        share_(job, order_of(lengths_, inputs.reader->row_count())),
+        share_(job, order_of(lengths_, inputs.reader->row_count()), least_chunk(lengths_, job)),
         documents_(*inputs.reader, inputs.tokenizer,
                    {.max_length = config.tokenizer.max_length,
                     .done = writer.documents_found(),

@@ -18,8 +18,9 @@ int64_t cost_of_document(const Stretch& stretch) {
 
 }  // namespace
 
-WorkShare::WorkShare(parallel::Job& job, std::optional<std::vector<Stretch>> order)
-    : job_(job), order_(std::move(order)) {
+WorkShare::WorkShare(parallel::Job& job, std::optional<std::vector<Stretch>> order,
+                     int64_t least_cost)
+    : job_(job), order_(std::move(order)), least_cost_(least_cost) {
   if (!order_ || order_->empty()) return;
   begin_ = order_->front().begin;
   cost_left_ = cost_of(*order_);
@@ -36,7 +37,9 @@ std::optional<Chunk> WorkShare::next() {
 
 int64_t WorkShare::cost_ahead() const { return kChunksInHand * cost_of_chunk(); }
 
-int64_t WorkShare::cost_of_chunk() const { return cost_left_ / (kChunksPerRank * job_.size()); }
+int64_t WorkShare::cost_of_chunk() const {
+  return std::max(least_cost_, cost_left_ / (kChunksPerRank * job_.size()));
+}
 
 /// Reaches over stretches that stand side by side in the dataset.
 std::optional<Chunk> WorkShare::cut() {

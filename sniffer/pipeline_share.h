@@ -22,8 +22,9 @@ struct Chunk {
 class WorkShare {
  public:
   /// order: what there is, in the order in which it is handed out, the same on all ranks; nullopt:
-  /// the dataset in its order, for ever. job: must outlive this. One process has all in one chunk.
-  WorkShare(parallel::Job& job, std::optional<std::vector<Stretch>> order);
+  /// the dataset in its order, for ever. least_cost: of a chunk, where as much stands side by side.
+  /// job: must outlive this. One process has all in one chunk.
+  WorkShare(parallel::Job& job, std::optional<std::vector<Stretch>> order, int64_t least_cost = 0);
 
   /// The next documents that this rank captures; they may stand before the last ones. nullopt:
   /// everything has been handed out. In all chunks of all ranks each document stands once.
@@ -39,6 +40,7 @@ class WorkShare {
 
   parallel::Job& job_;
   const std::optional<std::vector<Stretch>> order_;
+  const int64_t least_cost_;
   int64_t chunks_ = 0;     // that have been cut, for whatever rank
   size_t stretch_ = 0;     // of the next chunk's first document
   int64_t begin_ = 0;      // the next chunk's first document

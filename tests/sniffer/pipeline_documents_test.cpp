@@ -15,8 +15,8 @@ namespace qk::sniffer {
 namespace {
 
 using ::testing::HasSubstr;
-using ::testing::SizeIs;
 using testing::RankHere;
+using ::testing::SizeIs;
 
 constexpr int64_t kMaxLength = 2048;
 
@@ -47,7 +47,7 @@ class Documents : public ::testing::Test {
       const auto reader = source::open_text(spec);
       const Lengths lengths =
           *read_lengths(*reader, tokenizer_, done, job,
-                       {.max_length = kMaxLength, .cost_of_tokens = tokens_alone});
+                        {.max_length = kMaxLength, .cost_of_tokens = tokens_alone});
       WorkShare share(job, lengths.order);
       DocumentStream stream(*reader, tokenizer_,
                             {.max_length = kMaxLength,

@@ -112,8 +112,8 @@ TEST_F(ReadLengths, SayNothingOfOddTexts) {
 }
 
 TEST_F(ReadLengths, OfADamagedDatasetAreItsError) {
-  const auto spec = testing::dataset(
-      folder_.write("bad.jsonl", "{\"text\": \"a\"}\n{\"text\": 7}\n").string());
+  const auto spec =
+      testing::dataset(folder_.write("bad.jsonl", "{\"text\": \"a\"}\n{\"text\": 7}\n").string());
   const auto message = [&](const auto& read) -> std::string {
     const auto reader = source::open_text(spec);
     try {
@@ -157,10 +157,9 @@ TEST_F(ReadLengths, CanBeStopped) {
   const auto reader = source::open_text(testing::dataset(path));
   const auto alone = parallel::job_alone();
   const std::atomic<bool> stop = true;
-  EXPECT_THROW(
-      read_lengths(*reader, tokenizer_, {}, *alone,
-                   {.max_length = 64, .cost_of_tokens = tokens_alone, .stop = &stop}),
-      Interrupted);
+  EXPECT_THROW(read_lengths(*reader, tokenizer_, {}, *alone,
+                            {.max_length = 64, .cost_of_tokens = tokens_alone, .stop = &stop}),
+               Interrupted);
 }
 
 }  // namespace

@@ -58,8 +58,7 @@ TEST(LongestFirst, HasEveryDocumentOnceAndItsCost) {
     std::vector<int64_t> documents = documents_of(order);
     std::ranges::sort(documents);
     ASSERT_THAT(documents, SizeIs(costs.size()));
-    for (size_t i = 0; i < documents.size(); ++i)
-      ASSERT_EQ(documents[i], static_cast<int64_t>(i));
+    for (size_t i = 0; i < documents.size(); ++i) ASSERT_EQ(documents[i], static_cast<int64_t>(i));
     for (const Stretch& stretch : order) {
       int64_t cost = 0;
       for (int64_t i = stretch.begin; i < stretch.end; ++i) cost += costs[static_cast<size_t>(i)];

@@ -129,6 +129,18 @@ TEST(WorkShare, EndsWithSingleDocuments) {
   EXPECT_EQ(last, (Chunk{999, 1000}));
 }
 
+TEST(WorkShare, EndsWithChunksOfTheLeastCost) {
+  Host host(2);
+  RankHere job(0, host);
+  WorkShare share(job, Order{{0, 100, 1000}}, /*least_cost=*/50);
+  int64_t end = 0;
+  while (const std::optional<Chunk> chunk = share.next()) {
+    EXPECT_GE(chunk->end - chunk->begin, std::min<int64_t>(5, 100 - chunk->begin));
+    end = chunk->end;
+  }
+  EXPECT_EQ(end, 100);
+}
+
 TEST(WorkShare, OfOneProcessIsEverything) {
   const auto alone = parallel::job_alone();
   WorkShare share(*alone, dataset_order(10));
