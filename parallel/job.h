@@ -2,8 +2,11 @@
 /// The processes that work on one capture together: one alone, those that it has started itself
 /// (local_team.h), or the ranks that mpirun or srun started.
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -13,7 +16,27 @@ namespace qk::parallel {
 enum class Counter { Work, Documents, Tokens, Rows, Cost };
 constexpr int kCounters = 5;
 
-/// Every call but add() and abort() is made by all ranks, in the same order.
+struct Parcel {
+  int rank = 0;  ///< who has sent it
+  std::vector<std::byte> bytes;
+};
+
+/// Carries bytes from the other ranks to rank 0; Job::add() may be called meanwhile. Nothing is
+/// kept on the way: who sends waits for rank 0.
+class Post {
+ public:
+  virtual ~Post() = default;
+
+  /// Not on rank 0. Returns once rank 0 has taken the bytes, up to 2 GiB; none are a parcel too.
+  /// One thread at a time.
+  virtual void send(std::span<const std::byte> bytes) = 0;
+
+  /// On rank 0: what `rank` has sent next, or whichever rank if it is nullopt. nullopt: `stop` was
+  /// set while nothing came. One thread at a time.
+  virtual std::optional<Parcel> receive(std::optional<int> rank, const std::atomic<bool>& stop) = 0;
+};
+
+/// Every call but add(), post() and abort() is made by all ranks, in the same order.
 class Job {
  public:
   virtual ~Job() = default;
@@ -35,6 +58,10 @@ class Job {
   virtual std::vector<std::string> gather(const std::string& mine) = 0;
   /// Rank 0's text.
   virtual std::string broadcast(const std::string& text) = 0;
+
+  /// Null: the ranks are on one host and share its files, nothing has to be sent. No bytes may be
+  /// on their way when the job ends.
+  virtual Post* post() { return nullptr; }
 
   /// A flag of all ranks, for the signals of each, that stays as long as the process; null: whoever
   /// started the ranks passes signals on.

@@ -2,19 +2,40 @@
 
 #include <mpi.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <mutex>
 #include <numeric>
+#include <optional>
+#include <span>
 #include <thread>
 
 namespace qk::parallel {
 namespace {
 
+constexpr int kPostTag = 1;
+constexpr std::chrono::microseconds kLongestIdle{1000}, kLongestTransfer{200};
+
+/// Waits for what has to be asked for again and again, longer each time: MPI's own waiting would
+/// take a core.
+class Pause {
+ public:
+  explicit Pause(std::chrono::microseconds longest) : longest_(longest) {}
+  void wait() {
+    std::this_thread::sleep_for(next_);
+    next_ = std::min(2 * next_, longest_);
+  }
+
+ private:
+  const std::chrono::microseconds longest_;
+  std::chrono::microseconds next_{10};
+};
+
 /// Errors of MPI end the job: its own handler says where.
-class MpiJob final : public Job {
+class MpiJob final : public Job, private Post {
  public:
   MpiJob() {
     ::setenv("OMPI_MCA_mpi_yield_when_idle", "1", /*overwrite=*/0);  // who waits leaves the cores
@@ -93,12 +114,62 @@ class MpiJob final : public Job {
     return received;
   }
 
+  Post* post() override { return this; }
+
   [[noreturn]] void abort(int exit_code) override {
     MPI_Abort(world_, exit_code);
     std::_Exit(exit_code);
   }
 
  private:
+  void send(std::span<const std::byte> bytes) override {
+    transfer([&](MPI_Request& request) {
+      MPI_Issend(bytes.data(), static_cast<int>(bytes.size()), MPI_BYTE, 0, kPostTag, world_,
+                 &request);
+    });
+  }
+
+  std::optional<Parcel> receive(std::optional<int> rank, const std::atomic<bool>& stop) override {
+    MPI_Message message;
+    MPI_Status status;
+    for (Pause pause(kLongestIdle); !arrived(rank, message, status); pause.wait())
+      if (stop) return std::nullopt;
+    int bytes = 0;
+    MPI_Get_count(&status, MPI_BYTE, &bytes);
+    Parcel parcel{.rank = status.MPI_SOURCE,
+                  .bytes = std::vector<std::byte>(static_cast<size_t>(bytes))};
+    transfer([&](MPI_Request& request) {
+      MPI_Imrecv(parcel.bytes.data(), bytes, MPI_BYTE, &message, &request);
+    });
+    return parcel;
+  }
+
+  bool arrived(std::optional<int> rank, MPI_Message& message, MPI_Status& status) {
+    const std::lock_guard lock(mutex_);
+    int found = 0;
+    MPI_Improbe(rank.value_or(MPI_ANY_SOURCE), kPostTag, world_, &found, &message, &status);
+    return found != 0;
+  }
+
+  /// Starts a transfer and waits for its end; add() may be called meanwhile.
+  template <typename Start>
+  void transfer(const Start& start) {
+    MPI_Request request = MPI_REQUEST_NULL;
+    {
+      const std::lock_guard lock(mutex_);
+      start(request);
+    }
+    for (Pause pause(kLongestTransfer); !ended(request); pause.wait()) {
+    }
+  }
+
+  bool ended(MPI_Request& request) {
+    const std::lock_guard lock(mutex_);
+    int ended = 0;
+    MPI_Test(&request, &ended, MPI_STATUS_IGNORE);
+    return ended != 0;
+  }
+
   /// Where the network does not add by itself, the rank that holds the counters has to call MPI now
   /// and then.
   void serve_counters() {
@@ -112,7 +183,7 @@ class MpiJob final : public Job {
   MPI_Comm world_ = MPI_COMM_NULL;
   MPI_Win counters_ = MPI_WIN_NULL;
   int rank_ = 0, size_ = 1, ranks_on_host_ = 1, rank_on_host_ = 0;
-  std::mutex mutex_;  // guards add()
+  std::mutex mutex_;  // of add() and the post: one call of MPI at a time
   std::atomic<bool> stopping_ = false;
   std::thread progress_;
 };

@@ -18,6 +18,7 @@ TEST(JobAlone, IsRank0Of1) {
   EXPECT_EQ(job->size(), 1);
   EXPECT_EQ(job->ranks_on_host(), 1);
   EXPECT_FALSE(job->host().empty());
+  EXPECT_EQ(job->post(), nullptr);
 }
 
 TEST(JobAlone, CountsAndHandsBackItsTexts) {

@@ -3,10 +3,14 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "parallel/job.h"
@@ -16,6 +20,7 @@ namespace {
 
 using qk::parallel::Counter;
 using qk::parallel::Job;
+using qk::parallel::Parcel;
 
 void expect(bool holds, const char* what) {
   if (holds) return;
@@ -26,6 +31,50 @@ void expect(bool holds, const char* what) {
 /// Of different lengths, none among them; more than a socket holds at once.
 std::string text_of(size_t rank) {
   return std::string(rank * 3'000'001, static_cast<char>('a' + rank));
+}
+
+/// Of all sizes, none among them; the last has one byte.
+constexpr size_t kParcels = 40;
+size_t size_of(int rank, size_t parcel) {
+  if (parcel + 1 == kParcels) return 1;
+  return parcel * parcel * 3001 * static_cast<size_t>(rank);
+}
+
+void send_parcels(Job& job) {
+  for (size_t i = 0; i < kParcels; ++i) {
+    const std::vector<std::byte> bytes(size_of(job.rank(), i), std::byte(i));
+    job.post()->send(bytes);
+  }
+}
+
+void expect_parcel(const Parcel& parcel, size_t i) {
+  expect(parcel.bytes == std::vector<std::byte>(size_of(parcel.rank, i), std::byte(i)),
+         "each rank's parcels arrive whole, in their order");
+}
+
+/// Every other parcel is asked for by its sender.
+void receive_parcels(Job& job) {
+  const std::atomic<bool> never = false, now = true;
+  std::vector<size_t> received(static_cast<size_t>(job.size()));
+  for (size_t i = 0; i < kParcels / 2 * (received.size() - 1); ++i) {
+    std::optional<Parcel> parcel = job.post()->receive(std::nullopt, never);
+    size_t& next = received[static_cast<size_t>(parcel->rank)];
+    expect_parcel(*parcel, next++);
+    parcel = job.post()->receive(parcel->rank, never);
+    expect_parcel(*parcel, next++);
+  }
+  for (size_t rank = 1; rank < received.size(); ++rank)
+    expect(received[rank] == kParcels, "no parcel is lost");
+  expect(!job.post()->receive(std::nullopt, now), "stopped");
+}
+
+/// Counters are used meanwhile.
+void check_post(Job& job) {
+  std::thread thread([&] { job.rank() == 0 ? receive_parcels(job) : send_parcels(job); });
+  for (int i = 0; i < 1000; ++i) job.add(Counter::Tokens, 1);
+  thread.join();
+  job.barrier();
+  expect(job.add(Counter::Tokens, 0) == 1000 * job.size(), "no addition is lost beside the post");
 }
 
 void check(Job& job) {
@@ -48,6 +97,7 @@ void check(Job& job) {
   expect(job.broadcast("").empty(), "broadcast of nothing");
   expect(job.ranks_on_host() == job.size(), "all ranks are here");
   expect(job.rank_on_host() == job.rank(), "in their order");
+  if (job.post() != nullptr) check_post(job);
 }
 
 /// Returns in a rank that has nothing more to do.
