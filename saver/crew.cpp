@@ -1,15 +1,18 @@
 #include "saver/crew.h"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <fstream>
+#include <iterator>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <thread>
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/log.h"
 
 namespace qk::saver {
 namespace {
@@ -83,6 +86,31 @@ bool appears(const fs::path& file, const std::string& content) {
   return false;
 }
 
+void say_remote(const std::vector<int>& ranks, const std::string& host, const fs::path& root) {
+  const bool one = ranks.size() == 1;
+  log::info("rank{} {} on {} {} not see {}: what {} is sent to rank 0", one ? "" : "s",
+            fmt::join(ranks, ", "), host, one ? "does" : "do", root.string(),
+            one ? "it captures" : "they capture");
+}
+
+/// The ranks that do not see rank 0's folder, on all ranks.
+std::set<int> tell_who_is_remote(bool seen, const fs::path& root, parallel::Job& job) {
+  const std::vector<std::string> hosts = job.gather(seen ? "" : job.host());
+  std::set<int> remote;
+  std::map<std::string, std::vector<int>> by_host;
+  for (size_t i = 0; i < hosts.size(); ++i) {
+    if (hosts[i].empty()) continue;
+    remote.insert(static_cast<int>(i));
+    by_host[hosts[i]].push_back(static_cast<int>(i));
+  }
+  if (!remote.empty() && job.post() == nullptr) {
+    throw OutputError("{}: rank {} does not see it. Was it moved, removed or unmounted?",
+                      root.string(), *remote.begin());
+  }
+  for (const auto& [host, ranks] : by_host) say_remote(ranks, host, root);
+  return unpacked(job.broadcast(packed(remote))).get<std::set<int>>();
+}
+
 /// As one process lists them.
 std::vector<FileFacts> in_order(std::vector<FileFacts> files, const CaptureLayout& layout) {
   std::map<std::string, size_t> place;
@@ -94,6 +122,16 @@ std::vector<FileFacts> in_order(std::vector<FileFacts> files, const CaptureLayou
 }
 
 }  // namespace
+
+int Meeting::seeing_before(int rank) const {
+  return rank - static_cast<int>(std::distance(remote.begin(), remote.lower_bound(rank)));
+}
+
+std::map<int, int64_t> Meeting::lanes_of_remote() const {
+  std::map<int, int64_t> lanes;
+  for (const int rank : remote) lanes[rank] = lane_of(rank);
+  return lanes;
+}
 
 Meeting meet(const Meeting& mine, const fs::path& folder, parallel::Job& job) {
   if (job.size() == 1) return mine;
@@ -115,15 +153,8 @@ Meeting meet(const Meeting& mine, const fs::path& folder, parallel::Job& job) {
   for (const auto& [begin, end] : told.at("runs").get<std::map<int64_t, int64_t>>())
     meeting.documents.add(begin, end);
   const bool seen = meeting.finished || appears(sign, told.at("token"));
-  const std::vector<std::string> hosts = job.gather(seen ? "" : job.host());
+  meeting.remote = tell_who_is_remote(seen, folder.parent_path(), job);
   if (job.rank() == 0 && looking) fs::remove(sign);
-  for (size_t rank = 0; rank < hosts.size(); ++rank) {
-    if (hosts[rank].empty()) continue;
-    throw OutputError(
-        "output.data_root: rank {} on {} does not see the folder of rank 0 on {}: {}. Ranks on "
-        "several hosts need a filesystem that they share, and the same path on it",
-        rank, hosts[rank], job.host(), folder.parent_path().string());
-  }
   return meeting;
 }
 
@@ -136,12 +167,11 @@ Written gather_written(Written mine, parallel::Job& job) {
   return mine;
 }
 
-PassLimits limits_of_job(PassLimits limits, parallel::Job& job) {
-  const int ranks = job.size();
+PassLimits limits_of_job(PassLimits limits, int builders, parallel::Job& job) {
   const Json told = unpacked(job.broadcast(packed({limits.threads, limits.open_files})));
-  limits.threads = told.at(0).get<int>() * ranks;
-  limits.open_files = told.at(1).get<int64_t>() * ranks;
-  limits.memory_bytes *= ranks;
+  limits.threads = told.at(0).get<int>() * builders;
+  limits.open_files = told.at(1).get<int64_t>() * builders;
+  limits.memory_bytes *= builders;
   return limits;
 }
 

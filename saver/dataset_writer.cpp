@@ -15,6 +15,8 @@
 #include "saver/early_pass.h"
 #include "saver/examples_file.h"
 #include "saver/final_pass.h"
+#include "saver/lane_receiver.h"
+#include "saver/lane_sender.h"
 #include "saver/run_file.h"
 #include "saver/space.h"
 #include "saver/spool_reader.h"
@@ -50,13 +52,14 @@ struct Lane {
         parts(shape.heads.size()) {}
 
   SpoolWriter spool;
-  CaptureTotals parts;  ///< rows whose documents are still to come
+  CaptureTotals parts;  ///< of the unit under way
 };
 
 struct DatasetWriter::State {
   State(WriterOptions given_options, CaptureLayout given_layout, RunFacts given_facts);
 
   void append(const CapturedBatch& batch, int64_t lane);
+  void add(const ReceivedRecord& record);
   WriteSummary close();
   /// What a rank has written itself is added to what rank 0 had found.
   int64_t documents_done() const {
@@ -86,13 +89,14 @@ struct DatasetWriter::State {
   Found found = Found::Nothing;
   RecoveredSpool spool;  ///< documents: those found when it was opened
   Meeting meeting;       ///< what all ranks know of data_root
-  int64_t first_lane = 0;
-  std::mutex mutex;  ///< guards spool.index, spool.totals, lanes' parts and what follows
+  std::mutex mutex;      ///< guards spool.index, spool.totals, lanes' parts and what follows
   std::map<int64_t, Lane> lanes;
   SpaceForecast forecast;
   bool staging_is_stale = true;
   std::unique_ptr<EarlyPass> early;  ///< uses paths and shape
   Clock::time_point opened = Clock::now();
+  std::optional<LaneSender> sender;      ///< where this rank does not see rank 0's folder
+  std::optional<LaneReceiver> receiver;  ///< on rank 0, where others don't; ends before the rest
 
  private:
   void meet_others();
@@ -104,8 +108,8 @@ struct DatasetWriter::State {
   void begin_early();
   std::optional<SpoolUnit> append_to(SpoolWriter& lane, const CapturedBatch& batch);
   std::unique_ptr<HeadFiles> end_early();
-  void add_rows(Lane& lane, const CapturedBatch& batch);
-  void end_unit(Lane& lane, const std::vector<Document>& documents);
+  void add_unit(const SpoolUnit& unit, const CaptureTotals& totals,
+                const std::vector<Document>& documents);
   void publish_files(FinishedCapture& capture, Clock::time_point start);
   std::vector<FileFacts> write_final_files(FinishedCapture& capture,
                                            std::unique_ptr<HeadFiles> files);
@@ -133,7 +137,7 @@ DatasetWriter::State::State(WriterOptions given_options, CaptureLayout given_lay
   meet_others();
 }
 
-/// Rank 0 has locked and read data_root; the others write lanes of their own into it.
+/// Rank 0 has locked and read data_root; the others write lanes of their own into it, or send them.
 void DatasetWriter::State::meet_others() {
   const int64_t used = spool.index.lanes.empty() ? 0 : spool.index.lanes.rbegin()->first;
   meeting = meet({.finished = found == Found::Finished,
@@ -142,9 +146,16 @@ void DatasetWriter::State::meet_others() {
                   .tokens_done = spool.totals.tokens,
                   .first_free_lane = used + 1},
                  paths.work(), job);
+  if (!meeting.sees(job.rank())) sender.emplace(shape, *job.post());
+  if (first() && !meeting.remote.empty())
+    receiver.emplace(
+        *job.post(), shape,
+        LaneReceiver::Options{.folder = paths.work(),
+                              .segment_bytes = static_cast<uint64_t>(options.segment_bytes),
+                              .lanes = meeting.lanes_of_remote(),
+                              .on_record = [this](const ReceivedRecord& record) { add(record); }});
   if (first()) return;
   spool.documents = meeting.documents;
-  first_lane = meeting.first_free_lane + job.rank() - 1;
   found = meeting.finished                ? Found::Finished
           : meeting.documents.count() > 0 ? Found::Unfinished
                                           : Found::Nothing;
@@ -239,38 +250,37 @@ std::optional<SpoolUnit> DatasetWriter::State::append_to(SpoolWriter& lane,
 void DatasetWriter::State::append(const CapturedBatch& batch, int64_t number) {
   QK_ASSERT(found != Found::Finished && are_consecutive(batch.documents));
   QK_ASSERT(job.size() == 1 || number == 0);
-  number += first_lane;
+  if (sender) return sender->append(batch);
+  if (receiver) receiver->check();
+  number += meeting.lane_of(job.rank());
   Lane& lane = open_lane(number);
   const std::optional<SpoolUnit> unit = append_to(lane.spool, batch);
   const std::scoped_lock lock(mutex);
   spool.index.lanes[number] = lane.spool.end();
-  add_rows(lane, batch);
+  lane.parts.add(batch, layout);
   if (!unit) return;
-  spool.index.units.push_back(*unit);
   if (early) early->add(*unit, lane.spool.end());
-  end_unit(lane, batch.documents);
+  add_unit(*unit, std::exchange(lane.parts, CaptureTotals(layout.groups.size())), batch.documents);
 }
 
-void DatasetWriter::State::add_rows(Lane& lane, const CapturedBatch& batch) {
-  for (const RowBlock& block : batch.blocks) {
-    const auto group = static_cast<size_t>(block.group);
-    lane.parts.add_rows(group, static_cast<int64_t>(layout.groups[group].heads.size()),
-                        block.bucket);
-  }
+void DatasetWriter::State::add(const ReceivedRecord& record) {
+  const std::scoped_lock guard(mutex);
+  lock->check();
+  spool.index.lanes[record.lane] = record.end;
+  if (record.unit) add_unit(*record.unit, record.facts.totals, record.facts.documents);
 }
 
-void DatasetWriter::State::end_unit(Lane& lane, const std::vector<Document>& documents) {
+void DatasetWriter::State::add_unit(const SpoolUnit& unit, const CaptureTotals& totals,
+                                    const std::vector<Document>& documents) {
   int64_t told_rows = 0;
-  for (const Document& document : documents) {
-    told_rows += document.rows;
-    lane.parts.add(document);
-  }
-  const int64_t rows = lane.parts.rows_of_all_heads(layout);
+  for (const Document& document : documents) told_rows += document.rows;
+  const int64_t rows = totals.rows_of_all_heads(layout);
   if (told_rows != rows) {
     throw InternalError("documents say that they have {} rows, their blocks have {}", told_rows,
                         rows);
   }
-  spool.totals.add(std::exchange(lane.parts, CaptureTotals(layout.groups.size())));
+  spool.index.units.push_back(unit);
+  spool.totals.add(totals);
   forecast.check(taken());
 }
 
@@ -279,6 +289,8 @@ void DatasetWriter::State::close_lanes() {
   for (const auto& [number, lane] : lanes) QK_ASSERT(lane.parts.rows_of_all_heads(layout) == 0);
   if (job.size() == 1) return;
   lanes.clear();
+  if (sender) sender->finish();
+  if (receiver) receiver->finish();
   Written all =
       gather_written({.spool = std::move(spool.index), .totals = std::move(spool.totals)}, job);
   spool.index = std::move(all.spool);
@@ -340,20 +352,23 @@ std::vector<FileFacts> DatasetWriter::State::write_final_files(FinishedCapture& 
     begun = std::make_unique<HeadFiles>(layout, options.compression_level, paths.staging());
   spool.index.sort();
   const CaptureTotals& totals = spool.totals;
+  const int builders = meeting.seeing_before(job.size());
   const PassLimits limits = limits_of_job(
       pass_limits(options.threads, options.memory_budget_bytes,
                   rows_per_group(layout.head_dim, options.row_group_bytes), spool.index.records()),
-      job);
-  std::vector<FileFacts> files = write_row_files(layout, shape, totals,
-                                                 {.spool_folder = paths.work(),
-                                                  .spool = spool.index,
-                                                  .files = *begun,
-                                                  .limits = limits,
-                                                  .rank = static_cast<size_t>(job.rank()),
-                                                  .ranks = static_cast<size_t>(job.size()),
-                                                  .token_string = options.token_string,
-                                                  .on_progress = options.on_final_pass,
-                                                  .stop = options.stop});
+      builders, job);
+  std::vector<FileFacts> files;
+  if (!sender)
+    files = write_row_files(layout, shape, totals,
+                            {.spool_folder = paths.work(),
+                             .spool = spool.index,
+                             .files = *begun,
+                             .limits = limits,
+                             .rank = static_cast<size_t>(meeting.seeing_before(job.rank())),
+                             .ranks = static_cast<size_t>(builders),
+                             .token_string = options.token_string,
+                             .on_progress = options.on_final_pass,
+                             .stop = options.stop});
   files = gather_files(std::move(files), layout, job);
   if (!first()) return {};
   capture.summary = summary_of(layout, totals, files);

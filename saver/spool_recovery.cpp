@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/numbers.h"
+#include "saver/record_check.h"
 
 namespace qk::saver {
 namespace fs = std::filesystem;
@@ -18,32 +19,13 @@ namespace {
 
 constexpr uint64_t kChunkBytes = 1 << 20;
 
-/// Consecutive bytes of a record, read in large chunks.
-class Sequence {
+/// Of a file, read in large chunks.
+class BytesOfFile final : public RecordBytes {
  public:
-  Sequence(const Fd& fd, const fs::path& file, uint64_t begin, uint64_t end)
+  BytesOfFile(const Fd& fd, const fs::path& file, uint64_t begin, uint64_t end)
       : fd_(fd), file_(file), at_(begin), end_(end), buffer_(std::min(kChunkBytes, end - begin)) {}
 
-  uint64_t checksum_of_next(uint64_t bytes) {
-    Checksum sum;
-    while (bytes > 0) {
-      const std::span<const std::byte> piece = take_some(bytes);
-      sum.add(piece);
-      bytes -= piece.size();
-    }
-    return sum.value();
-  }
-
-  void take(std::span<std::byte> out) {
-    while (!out.empty()) {
-      const std::span<const std::byte> piece = take_some(out.size());
-      std::copy(piece.begin(), piece.end(), out.begin());
-      out = out.subspan(piece.size());
-    }
-  }
-
- private:
-  std::span<const std::byte> take_some(uint64_t most) {
+  std::span<const std::byte> next(uint64_t most) override {
     if (rest_.empty()) {
       const uint64_t bytes = std::min<uint64_t>(buffer_.size(), end_ - at_);
       read_fully(fd_, {{buffer_.data(), bytes}}, at_, file_);
@@ -55,6 +37,7 @@ class Sequence {
     return piece;
   }
 
+ private:
   const Fd& fd_;
   const fs::path& file_;
   uint64_t at_, end_;
@@ -67,11 +50,7 @@ class LaneRecovery {
  public:
   /// Good units are added to `found`.
   LaneRecovery(const fs::path& folder, int64_t lane, const SpoolShape& shape, RecoveredSpool& found)
-      : folder_(folder),
-        lane_(lane),
-        shape_(shape),
-        found_(found),
-        seen_totals_(shape.heads.size()) {}
+      : folder_(folder), lane_(lane), shape_(shape), found_(found), facts_(shape.heads.size()) {}
 
   void run() {
     size_t segment = 0;
@@ -106,19 +85,20 @@ class LaneRecovery {
 
   /// False when documents of the unit are in the spool already, or don't follow one another.
   bool end_unit() {
+    const std::vector<Document>& documents = facts_.documents;
     unit_.lane = lane_;
-    unit_.first_document = documents_.front().index;
-    unit_.documents = static_cast<int64_t>(documents_.size());
-    if (!are_consecutive(documents_) ||
+    unit_.first_document = documents.front().index;
+    unit_.documents = static_cast<int64_t>(documents.size());
+    if (!are_consecutive(documents) ||
         found_.documents.intersects(unit_.first_document, unit_.end_document())) {
       return false;
     }
-    seen_.documents += documents_.size();
+    seen_.documents += documents.size();
     kept_ = seen_;
     found_.documents.add(unit_.first_document, unit_.end_document());
     found_.index.units.push_back(std::exchange(unit_, {}));
-    found_.totals.add(seen_totals_);
-    seen_totals_ = CaptureTotals(shape_.heads.size());
+    found_.totals.add(facts_.totals);
+    facts_ = RecordFacts(shape_.heads.size());
     return true;
   }
 
@@ -128,57 +108,10 @@ class LaneRecovery {
     if (size - at < head_bytes) return std::nullopt;
     std::vector<std::byte> head(head_bytes);
     read_fully(fd, {{head.data(), head.size()}}, at, file);
-    const std::optional<Record> record = decode_head(head, shape_);
-    if (!record || record->header.record_bytes > size - at ||
-        record->header.sequence != seen_.next_sequence ||
-        record->header.documents_before != seen_.documents) {
-      return std::nullopt;
-    }
-    Sequence body(fd, file, at + head_bytes, at + record->header.record_bytes);
-    return check_body(body, *record) ? record : std::nullopt;
-  }
-
-  /// Adds what the record has to seen_totals_ as it goes; a damaged record ends the recovery
-  /// anyway.
-  bool check_body(Sequence& body, const Record& record) {
-    std::vector<std::byte> documents(record.header.documents_bytes);
-    body.take(documents);
-    if (checksum(documents) != record.header.documents_sum) return false;
-    documents_ = decode_documents(documents, record.header.documents);
-    for (const Document& document : documents_) seen_totals_.add(document);
-    std::vector<uint64_t> sums;
-    for (size_t i = 0; i < record.groups.size(); ++i) {
-      if (record.groups[i].rows > 0) sums.resize(sums.size() + 1 + shape_.heads[i]);
-    }
-    body.take(std::as_writable_bytes(std::span(sums)));
-    return check_columns(body, record, sums) && check_vectors(body, record, sums);
-  }
-
-  bool check_columns(Sequence& body, const Record& record, std::span<const uint64_t> sums) {
-    std::vector<int32_t> columns;
-    for (size_t i = 0; i < record.groups.size(); ++i) {
-      const uint64_t rows = record.groups[i].rows;
-      if (rows == 0) continue;
-      columns.resize(rows * shape_.columns);
-      body.take(std::as_writable_bytes(std::span(columns)));
-      if (checksum(std::as_bytes(std::span(columns))) != sums.front()) return false;
-      sums = sums.subspan(1 + shape_.heads[i]);
-      const auto bucket = std::span<const int32_t>(columns).first(rows);
-      seen_totals_.add_rows(i, static_cast<int64_t>(shape_.heads[i]), bucket);
-    }
-    return true;
-  }
-
-  bool check_vectors(Sequence& body, const Record& record, std::span<const uint64_t> sums) {
-    for (size_t i = 0; i < record.groups.size(); ++i) {
-      if (record.groups[i].rows == 0) continue;
-      const uint64_t piece = record.groups[i].rows * shape_.vector_bytes;
-      for (uint64_t head = 0; head < shape_.heads[i]; ++head) {
-        if (body.checksum_of_next(piece) != sums[1 + head]) return false;
-      }
-      sums = sums.subspan(1 + shape_.heads[i]);
-    }
-    return true;
+    const std::optional<Record> record = decode_head_behind(seen_, head, shape_);
+    if (!record || record->header.record_bytes > size - at) return std::nullopt;
+    BytesOfFile body(fd, file, at + head_bytes, at + record->header.record_bytes);
+    return check_body(body, *record, shape_, facts_) ? record : std::nullopt;
   }
 
   /// Removes everything behind the kept records.
@@ -207,10 +140,9 @@ class LaneRecovery {
   const int64_t lane_;
   const SpoolShape& shape_;
   RecoveredSpool& found_;
-  LaneEnd kept_, seen_;              ///< behind the last unit; behind the last good record
-  SpoolUnit unit_;                   ///< the one being read
-  std::vector<Document> documents_;  ///< of the last record
-  CaptureTotals seen_totals_;        ///< of unit_
+  LaneEnd kept_, seen_;  ///< behind the last unit; behind the last good record
+  SpoolUnit unit_;       ///< the one being read
+  RecordFacts facts_;    ///< of unit_
 };
 
 /// Ascending.

@@ -19,6 +19,14 @@ void CaptureTotals::add_rows(size_t group, int64_t heads, std::span<const int32_
   }
 }
 
+void CaptureTotals::add(const CapturedBatch& batch, const CaptureLayout& layout) {
+  for (const RowBlock& block : batch.blocks) {
+    const auto group = static_cast<size_t>(block.group);
+    add_rows(group, static_cast<int64_t>(layout.groups[group].heads.size()), block.bucket);
+  }
+  for (const Document& document : batch.documents) add(document);
+}
+
 void CaptureTotals::add(const CaptureTotals& other) {
   documents += other.documents;
   skipped += other.skipped;

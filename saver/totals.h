@@ -17,6 +17,7 @@ struct CaptureTotals {
   explicit CaptureTotals(size_t groups) : rows(groups) {}
   void add(const Document& document);
   void add_rows(size_t group, int64_t heads, std::span<const int32_t> bucket);
+  void add(const CapturedBatch& batch, const CaptureLayout& layout);
   void add(const CaptureTotals& other);
   int64_t rows_of_all_heads(const CaptureLayout& layout) const;
 };

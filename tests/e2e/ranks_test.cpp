@@ -1,42 +1,14 @@
 // Several processes work on one capture, started by mpirun.
 #include <signal.h>
 
-#include <sstream>
-
-#include "tests/e2e/several_processes.h"
+#include "tests/e2e/mpi_ranks.h"
 
 namespace qk::e2e {
 namespace {
 
 using testing::HasSubstr;
 
-class Ranks : public SeveralProcesses {
- protected:
-  /// The words of a command in which `count` ranks run with these arguments.
-  static Arguments ranks(int count, const Arguments& arguments) {
-    Arguments words = {"-n", std::to_string(count), QK_BINARY};
-    words.insert(words.end(), arguments.begin(), arguments.end());
-    return words;
-  }
-
-  static Arguments mpirun(const Arguments& ranks, const Arguments& more_ranks = {}) {
-    Arguments words;
-    std::istringstream command(QK_MPIRUN);
-    for (std::string word; std::getline(command, word, '|');) words.push_back(word);
-    words.insert(words.end(), ranks.begin(), ranks.end());
-    if (!more_ranks.empty()) words.emplace_back(":");
-    words.insert(words.end(), more_ranks.begin(), more_ranks.end());
-    return words;
-  }
-
-  Program start(Arguments words) const {
-    const std::string binary = words.front();
-    words.erase(words.begin());
-    return {words, folder_.path(), Stderr::Pipe, binary};
-  }
-
-  Outcome run_command(const Arguments& words) const { return start(words).wait(); }
-};
+using Ranks = MpiRanks;
 
 TEST_F(Ranks, EndInTheBytesOfOneProcess) {
   const Hashes expected = by_one_process();
@@ -81,8 +53,7 @@ TEST_F(Ranks, OneThatIsKilledEndsTheJobAndAnyNumberGoesOn) {
     const std::string data_root = "data/killed-" + std::to_string(resumed_by);
     Program job = start(mpirun(ranks(3, capture(data_root))));
     job.wait_for("batch 2:");
-    const pid_t launcher = children_of(job.process()).back();  // CMake sets its environment
-    ASSERT_EQ(::kill(children_of(launcher).back(), SIGKILL), 0);
+    ASSERT_EQ(::kill(ranks_of(job).back(), SIGKILL), 0);
     const Outcome cut = job.wait();
     EXPECT_NE(cut.exit_code, 0);
     EXPECT_THAT(cut.err + cut.out, HasSubstr("signal 9"));
@@ -98,23 +69,11 @@ TEST_F(Ranks, OneThatIsKilledEndsTheJobAndAnyNumberGoesOn) {
 
 TEST_F(Ranks, WithOtherSettingsAreRefusedByName) {
   const Outcome outcome = run_command(mpirun(
-      ranks(1, capture("data/r")), ranks(1, capture("data/r", {"capture.min_bucket_size=32"}))));
+      ranks(1, capture("data/r")), {ranks(1, capture("data/r", {"capture.min_bucket_size=32"}))}));
   EXPECT_EQ(outcome.exit_code, 2) << outcome.err;
   EXPECT_THAT(outcome.err, HasSubstr("rank 1"));
   EXPECT_THAT(outcome.err, HasSubstr("capture.min_bucket_size"));
   EXPECT_FALSE(std::filesystem::exists(path("data/r/run.json")));
-}
-
-TEST_F(Ranks, ThatSeeAnotherDataRootAreRefusedByName) {
-  std::filesystem::create_directories(path("elsewhere"));
-  for (const char* name : {"sample", "golden"})
-    std::filesystem::create_symlink(path(name), path(std::string("elsewhere/") + name));
-  Arguments elsewhere = ranks(1, capture("data/r"));
-  elsewhere.insert(elsewhere.begin(), {"-wdir", path("elsewhere").string()});
-  const Outcome outcome = run_command(mpirun(ranks(1, capture("data/r")), elsewhere));
-  EXPECT_EQ(outcome.exit_code, 6) << outcome.err;
-  EXPECT_THAT(outcome.err, HasSubstr("rank 1"));
-  EXPECT_THAT(outcome.err, HasSubstr("output.data_root"));
 }
 
 TEST_F(Ranks, AreAsManyAsTheLauncherSays) {
