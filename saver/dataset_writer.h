@@ -57,8 +57,9 @@ struct WriterOptions {
   std::function<std::string(int32_t)> token_string;
   std::function<void(int64_t done, int64_t total)> on_final_pass;  ///< progress in configs
   const std::atomic<bool>* stop = nullptr;  ///< Ctrl-C: stop the final pass cleanly
-  /// The ranks that write this capture together; all of them construct the writer and close it.
-  /// nullptr: this process alone. Must outlive the writer.
+  /// The ranks that write this capture together; all construct the writer and close it. One that
+  /// does not see rank 0's data_root sends it all. nullptr: this process alone. Outlives the
+  /// writer.
   parallel::Job* job = nullptr;
 };
 
@@ -96,8 +97,8 @@ class DatasetWriter {
   int64_t tokens_done() const;
 
   /// Documents may come in any order, each once; the parts of a batch follow one another in a lane.
-  /// Each lane (0, 1, ...) has its own files and may have its own thread. Blocks only on disk.
-  /// Throws OutputError (disk full, ...).
+  /// Each lane (0, 1, ...) has its own files and may have its own thread. Blocks on disk only,
+  /// or until rank 0 has it. Throws OutputError (disk full, ...).
   void append(const CapturedBatch& batch, int64_t lane = 0);
 
   /// Rows over all heads appended so far, for the progress display.

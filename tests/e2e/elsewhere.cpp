@@ -1,5 +1,5 @@
-// elsewhere FOLDER OTHER COMMAND...    runs the command where FOLDER leads to OTHER, as on a host that
-// does not share it. Ends with 77 where the system refuses such a view.
+// elsewhere FOLDER OTHER COMMAND...    runs the command where FOLDER leads to OTHER, as on a host
+// that does not share it. Ends with 77 where the system refuses such a view.
 #include <sys/mount.h>
 #include <unistd.h>
 

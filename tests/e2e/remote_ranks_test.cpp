@@ -84,8 +84,7 @@ TEST_F(RemoteRanks, EndInTheBytesOfOneProcess) {
   const Hashes expected = by_one_process();
   const std::vector<Arguments> jobs = {
       pair("data/r"),
-      mpirun(ranks(1, capture("data/r")),
-             {remote_ranks(1, "data/r"), ranks(1, capture("data/r"))}),
+      mpirun(ranks(1, capture("data/r")), {remote_ranks(1, "data/r"), ranks(1, capture("data/r"))}),
       mpirun(ranks(1, capture("data/r")), {remote_ranks(2, "data/r")})};
   for (const Arguments& job : jobs) {
     const Outcome outcome = run_command(job);
