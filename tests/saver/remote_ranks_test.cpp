@@ -215,7 +215,7 @@ TEST_F(RemoteLane, RefusesBytesOutOfTheirOrder) {
 }
 
 /// Three ranks, of which rank 1 has another folder under data_root's name.
-class RemoteRanks : public Quiet {
+class RemoteWriters : public Quiet {
  protected:
   WriterOptions options_of(Job& job) const {
     WriterOptions mine = options(job.rank() == 1 ? elsewhere_ : root_);
@@ -250,14 +250,14 @@ class RemoteRanks : public Quiet {
   const fs::path root_ = fresh_folder(), elsewhere_ = root_.parent_path() / "not there";
 };
 
-TEST_F(RemoteRanks, EndInTheBytesOfOneProcess) {
+TEST_F(RemoteWriters, EndInTheBytesOfOneProcess) {
   capture(capture_.documents);
   EXPECT_EQ(contents(root_), by_one_process());
   EXPECT_FALSE(fs::exists(root_ / ".sniff"));
   EXPECT_FALSE(fs::exists(elsewhere_));
 }
 
-TEST_F(RemoteRanks, LoseNothingThatRank0HasTaken) {
+TEST_F(RemoteWriters, LoseNothingThatRank0HasTaken) {
   EXPECT_THROW(capture(/*rank_1_ends_before=*/14), ConfigError);
   EXPECT_FALSE(fs::exists(elsewhere_));
   WriterOptions alone = options(root_);
@@ -273,7 +273,7 @@ TEST_F(RemoteRanks, LoseNothingThatRank0HasTaken) {
   EXPECT_EQ(contents(root_), by_one_process());
 }
 
-TEST_F(RemoteRanks, EndTheJobWhenRank0CanNotStoreTheirRows) {
+TEST_F(RemoteWriters, EndTheJobWhenRank0CanNotStoreTheirRows) {
   const FileSizeLimit full(4096);
   ThreadRanks ranks(2);
   const std::string message = message_of<OutputError>([&] {
@@ -287,7 +287,7 @@ TEST_F(RemoteRanks, EndTheJobWhenRank0CanNotStoreTheirRows) {
   EXPECT_THAT(message, HasSubstr("run the same command"));
 }
 
-TEST_F(RemoteRanks, AreRefusedWithoutAPost) {
+TEST_F(RemoteWriters, AreRefusedWithoutAPost) {
   ThreadRanks ranks(2, /*with_post=*/false);
   const std::string message = message_of<OutputError>([&] {
     ranks.run([&](Job& job) { DatasetWriter(options_of(job), capture_.layout, facts()); });
