@@ -7,6 +7,10 @@
 //
 //   qk_bench_forward MODEL_FOLDER --tokens 131072 --documents 1 --passes 3 --parts 2 --bits
 //
+// The same with --shared, where each GPU keeps a part of every layer, and with --layers-split,
+// where each has some of the layers: passes are then queued ahead, and only many (--passes 20) keep
+// all GPUs at work.
+//
 // bench/gpu.py makes the model folders.
 #include <ATen/ATen.h>
 #include <ATen/DeviceAccelerator.h>
@@ -15,8 +19,10 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <atomic>
 #include <deque>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "base/stopwatch.h"
 #include "kernels/attention.h"
@@ -33,7 +39,7 @@ struct Arguments {
   std::string folder, device = "cuda:0";
   int64_t tokens = 4096, documents = 16, bucket = 256, tile = 0;
   double seconds = 3;
-  bool pass_only = false, stream = false, bits = false;
+  bool pass_only = false, stream = false, shared = false, layers_split = false, bits = false;
   int64_t layers = 0, passes = 0, parts = 1;
 };
 
@@ -120,6 +126,40 @@ double rate(const Arguments& arguments, const std::vector<at::Device>& devices, 
   }
   wait(devices);
   return static_cast<double>(done) / watch.seconds();
+}
+
+/// Where a pass ends.
+class LastDevice : public models::AttentionTap {
+ public:
+  void take(int64_t, models::Kind, std::span<const at::Tensor> parts) override {
+    device = parts[0].device();
+  }
+  at::Device device = at::kCPU;
+};
+
+/// Runs the passes, several at a time where each GPU has its own layers: as a capture does it, by a
+/// thread for each.
+void run_passes(models::Decoder& decoder, const models::PackedTokens& tokens, int64_t passes) {
+  if (decoder.options().split == models::Split::Heads) {
+    NoTap no_tap;
+    for (int64_t i = 0; i < passes; ++i) decoder.prefill(tokens, no_tap);
+    return;
+  }
+  std::atomic<int64_t> left = passes;
+  std::vector<std::thread> threads;
+  for (size_t t = 0; t < decoder.devices().size() + 2; ++t) {
+    threads.emplace_back([&] {
+      while (--left >= 0) {
+        LastDevice last;
+        decoder.prefill(tokens, last);
+        if (last.device.is_cpu()) continue;
+        c10::Event end(last.device.type());
+        end.record(c10::impl::VirtualGuardImpl(last.device.type()).getStream(last.device));
+        end.synchronize();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
 }
 
 models::PackedTokens random_tokens(const Arguments& arguments, int64_t vocab) {
@@ -225,8 +265,11 @@ void run(const Arguments& arguments) {
       arguments.folder, model,
       {.precision = at::kBFloat16,
        .devices = devices,
+       .split = arguments.layers_split ? models::Split::Layers : models::Split::Heads,
        .wanted = plan.wanted,
-       .streamed = arguments.stream,
+       .store = arguments.stream   ? models::WeightStore::Streamed
+                : arguments.shared ? models::WeightStore::Shared
+                                   : models::WeightStore::Resident,
        .tile_rows = arguments.tile > 0 ? std::optional(arguments.tile) : std::nullopt,
        .stored_layers = stored_layers});
   const auto tokens = random_tokens(arguments, spec.vocab);
@@ -241,13 +284,15 @@ void run(const Arguments& arguments) {
     if (arguments.bits) decoder.prefill(tokens, checksum);
     wait(devices);
     const Stopwatch watch;
-    for (int64_t i = 0; i < arguments.passes; ++i) decoder.prefill(tokens, no_tap);
+    run_passes(decoder, tokens, arguments.passes);
     wait(devices);
     const double rate = static_cast<double>(arguments.passes * count) / watch.seconds();
     const nlohmann::ordered_json line = {{"layers", spec.layers.size()},
                                          {"tokens", count},
                                          {"parts", arguments.parts},
                                          {"streamed", arguments.stream},
+                                         {"shared", arguments.shared},
+                                         {"layers_split", arguments.layers_split},
                                          {"forward", rate},
                                          {"bits", fmt::format("{:016x}", checksum.sum)},
                                          {"peak_gb", peak_gb(devices)}};
@@ -322,6 +367,8 @@ int main(int argc, char** argv) {
   app.add_option("--layers", arguments.layers, "More than the checkpoint has: its layers repeat");
   app.add_option("--parts", arguments.parts,
                  "GPUs that share each pass, from --device on, in turn");
+  app.add_flag("--shared", arguments.shared, "Each GPU keeps a part of every layer's weights");
+  app.add_flag("--layers-split", arguments.layers_split, "Each GPU has some of the layers");
   app.add_flag("--bits", arguments.bits, "With --passes: adds up the bits of all vectors once");
   app.add_option("--passes", arguments.passes, "Time this many passes, and nothing else");
   app.add_flag("--pass-only", arguments.pass_only, "One pass and nothing else, for a profiler");

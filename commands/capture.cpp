@@ -24,7 +24,8 @@ struct Arguments {
   std::string metrics;
 };
 
-void capture(const Arguments& arguments, const sniffer::SniffConfig& config, parallel::Job& job) {
+void capture(const Arguments& arguments, const sniffer::SniffConfig& config, parallel::Job& job,
+             std::optional<sniffer::Parallel> parallel = {}) {
   const bool first = job.rank() == 0;  // speaks for all
   const bool quiet = arguments.quiet || !first;
   if (quiet) log::set_level(log::Level::Warn);
@@ -39,7 +40,8 @@ void capture(const Arguments& arguments, const sniffer::SniffConfig& config, par
                                                .quiet = quiet || monitor.watching(),
                                                .version = QK_VERSION,
                                                .stop = stop,
-                                               .monitor = &monitor},
+                                               .monitor = &monitor,
+                                               .parallel = parallel},
                                               job);
   if (!report.already_finished) monitor.finish(report.stages);
   if (!quiet) fmt::print(stderr, "{}", summary(report, config.output.data_root));
@@ -83,11 +85,13 @@ void capture_as_rank(const Arguments& arguments, parallel::Job& job, const std::
 /// This process alone, or rank 0 of those that it starts.
 void capture_by_itself(const Arguments& arguments) {
   const sniffer::SniffConfig config = arguments.config.load();
-  const std::vector<std::string> devices = sniffer::devices_of_processes(config);
-  if (devices.size() == 1) return capture(arguments, config, *parallel::job_alone());
-  if (!arguments.quiet) log::info("{}", sniffer::describe_processes(devices));
+  if (arguments.quiet) log::set_level(log::Level::Warn);
+  const sniffer::Parallel parallel = sniffer::parallel_on_host(config);
+  const std::vector<std::string> devices = sniffer::devices_of_processes(config, parallel);
+  if (devices.size() == 1) return capture(arguments, config, *parallel::job_alone(), parallel);
+  log::info("{}", sniffer::describe_processes(devices));
   const std::unique_ptr<parallel::Job> team = parallel::start_team(devices);
-  end_together(*team, "", [&] { capture(arguments, config, *team); });
+  end_together(*team, "", [&] { capture(arguments, config, *team, parallel); });
 }
 
 void capture(const Arguments& arguments) {

@@ -32,14 +32,15 @@ class AttentionTap {
   virtual ~AttentionTap() = default;
 
   /// Rows of the pass, ascending, of which alone the last wanted layer is shown; nullopt: all.
-  /// Asked once per pass, before its first layer. What only the other rows need is not computed.
+  /// Asked once per pass, before the layer below it. What only the other rows need is not computed.
   virtual std::optional<std::vector<int32_t>> rows_of_last_layer() { return std::nullopt; }
 
   /// Called once per wanted (layer, kind) of a pass, in ascending order of layers, queries before
-  /// keys. parts: one per device of the decoder, on that device, [tokens of the part, heads,
-  /// head_dim], any float dtype; together the tokens of the pass in their order (of the last wanted
-  /// layer rows_of_last_layer()), a part may have none. Keys are not repeated for grouped queries.
-  /// The memory is reused after the call returns.
+  /// keys. parts: one per device that has rows of the layer, on that device, [tokens of the part,
+  /// heads, head_dim], any float dtype; together the tokens of the pass in their order (of the last
+  /// wanted layer rows_of_last_layer()), a part may have none. With Split::Layers one, on the
+  /// layer's device. Keys are not repeated for grouped queries. The memory is reused after the call
+  /// returns.
   virtual void take(int64_t layer, Kind kind, std::span<const at::Tensor> parts) = 0;
 };
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <mutex>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -18,10 +19,18 @@ namespace qk::models {
 
 using at::Tensor;
 
+/// Devices that work on the same layers together; a pass goes from stage to stage.
+struct Stage {
+  std::unique_ptr<std::mutex> queued;  // by whoever queues a pass
+  std::vector<DevicePart> devices;
+  std::vector<size_t> layers;
+  bool last = false;
+};
+
 struct Decoder::State {
   ModelDescription model;
   DecoderOptions options;
-  std::vector<DevicePart> devices;
+  std::deque<Stage> stages;
   std::vector<int64_t> tile_sizes;  // of GPUs, descending
 };
 
@@ -30,89 +39,110 @@ namespace {
 /// Small models need wide tiles to fill a GPU; those of large ones would only take memory.
 int64_t largest_tile(const DecoderSpec& spec) { return spec.hidden <= 2048 ? 32768 : 8192; }
 
-std::vector<size_t> attention_layers(const DecoderSpec& spec, size_t count) {
-  std::vector<size_t> layers;
-  for (size_t i = 0; i < count; ++i)
-    if (spec.layers[i].attention) layers.push_back(i);
-  return layers;
-}
-
 void check_heads(const DecoderSpec& spec, size_t parts) {
-  const auto divides = [&](int64_t count) {
-    return spec.key_heads % count == 0 && spec.query_heads % count == 0;
-  };
-  if (divides(static_cast<int64_t>(parts))) return;
-  std::vector<int64_t> fitting;
-  for (int64_t count = 1; count <= spec.key_heads; ++count)
-    if (divides(count)) fitting.push_back(count);
+  if (can_share_heads(spec, parts)) return;
+  std::vector<size_t> fitting;
+  for (size_t count = 1; count <= static_cast<size_t>(spec.key_heads); ++count)
+    if (can_share_heads(spec, count)) fitting.push_back(count);
   throw ConfigError(
       "inference.parallel: heads: the model has {} key heads, which {} GPUs can't share evenly; "
       "{} can. Show sniff-qk as many with CUDA_VISIBLE_DEVICES, or set inference.parallel: "
-      "documents",
+      "documents or layers",
       spec.key_heads, parts, fmt::join(fitting, ", "));
 }
 
 /// Sizes of tiles that give the same bits on every device.
-std::vector<int64_t> tile_sizes(const std::vector<DevicePart>& devices, const DecoderSpec& spec,
+std::vector<int64_t> tile_sizes(const std::vector<DecoderWeights>& weights, const DecoderSpec& spec,
                                 const DecoderOptions& options) {
   std::vector<int64_t> sizes;
-  for (const DevicePart& part : devices) {
-    if (part.device.is_cpu()) return {};
-    const auto tensors = at::TensorOptions(options.precision.products).device(part.device);
+  for (size_t d = 0; d < weights.size(); ++d) {
+    const at::Device device = options.devices[d];
+    if (device.is_cpu()) return {};
+    const auto tensors = at::TensorOptions(options.precision.products).device(device);
     const std::vector<int64_t> equal = equal_tile_sizes(
-        part.weights.product_shapes, tensors, options.tile_rows.value_or(largest_tile(spec)));
-    log::debug("{}: tiles of {} rows", part.device.str(), fmt::join(equal, ", "));
+        weights[d].product_shapes, tensors, options.tile_rows.value_or(largest_tile(spec)));
+    log::debug("{}: tiles of {} rows", device.str(), fmt::join(equal, ", "));
     if (sizes.empty()) sizes = equal;
     std::erase_if(sizes, [&](int64_t size) { return !std::ranges::count(equal, size); });
   }
   return sizes;
 }
 
+/// All devices on all layers, or each on its own.
+std::deque<Stage> make_stages(std::vector<DecoderWeights> weights, const DecoderSpec& spec,
+                              const DecoderOptions& options) {
+  std::deque<Stage> stages;
+  StageRows* before = nullptr;
+  for (size_t d = 0; d < weights.size(); ++d) {
+    const at::Device device = options.devices[d];
+    if (d == 0 || options.split == Split::Layers)
+      stages.push_back(
+          {.queued = std::make_unique<std::mutex>(), .devices = {}, .layers = weights[d].numbers});
+    DevicePart part{.device = device,
+                    .weights = std::move(weights[d]),
+                    .ropes = RopeTables(spec.ropes, options.precision.weights, device)};
+    if (options.split == Split::Layers && weights.size() > 1) {
+      part.carried =
+          std::make_unique<StageRows>(device, spec.hidden, options.precision.stream(), before);
+      before = part.carried.get();
+    }
+    stages.back().devices.push_back(std::move(part));
+  }
+  stages.back().last = true;
+  return stages;
+}
+
 }  // namespace
 
-/// One pass over packed documents.
+/// One pass over packed documents, through the layers of a stage.
 class Decoder::Pass {
  public:
-  Pass(State& state, const PackedTokens& tokens, AttentionTap& tap)
+  Pass(State& state, Stage& stage, const PackedTokens& tokens, AttentionTap& tap)
       : spec_(state.model.spec),
         options_(state.options),
         tap_(tap),
-        layers_(attention_layers(spec_, state.devices[0].weights.layer_count)),
-        attention_rows_(kernels::attention_rows(tokens.offsets, state.devices[0].device)),
+        stage_(stage),
+        attention_rows_(kernels::attention_rows(tokens.offsets, stage.devices[0].device)),
         tile_sizes_(state.tile_sizes),
-        parts_(make_parts(state, tokens, attention_rows_)),
+        parts_(make_parts(state, stage, tokens, attention_rows_)),
         exchange_(exchanged(parts_), std::max(tokens.offsets.back(), attention_rows_)),
-        last_rows_(tap.rows_of_last_layer()) {}
+        last_rows_(stage.last ? tap.rows_of_last_layer() : std::nullopt) {}
 
   void run() {
-    if (layers_.size() == 1 && last_rows_) keep_last_rows();
-    for (PassPart& part : parts_) part.begin(layers_[0]);
-    for (size_t n = 0; n < layers_.size(); ++n) {
-      const bool last = n + 1 == layers_.size();
-      if (options_.before_rotary) show(layers_[n]);
+    const std::vector<size_t>& layers = stage_.layers;
+    if (layers.size() == 1 && last_rows_) keep_last_rows();
+    for (PassPart& part : parts_) part.begin(layers[0]);
+    for (size_t n = 0; n < layers.size(); ++n) {
+      const bool leaves = n + 1 == layers.size(), last = leaves && stage_.last;
+      if (options_.before_rotary) show(layers[n]);
       if (options_.before_rotary && !last)
         for (PassPart& part : parts_) part.rotate();
-      if (!options_.before_rotary) show(layers_[n]);
+      if (!options_.before_rotary) show(layers[n]);
       if (last) break;
-      std::vector<Tensor> attended = attend(layers_[n], n + 2 == layers_.size());
-      if (last_rows_ && n + 2 == layers_.size()) keep_last_rows();
+      const bool before_last = stage_.last && n + 2 == layers.size();
+      std::vector<Tensor> attended = attend(layers[n], before_last);
+      if (last_rows_ && before_last) keep_last_rows();
       attended = exchange_.to_rows(std::move(attended));
-      for (size_t p = 0; p < parts_.size(); ++p)
-        parts_[p].advance(layers_[n + 1], std::move(attended[p]));
+      for (size_t p = 0; p < parts_.size(); ++p) {
+        if (leaves)
+          parts_[p].leave(std::move(attended[p]));
+        else
+          parts_[p].advance(layers[n + 1], std::move(attended[p]));
+      }
     }
     for (PassPart& part : parts_) part.end();
   }
 
  private:
-  static std::deque<PassPart> make_parts(State& state, const PackedTokens& tokens,
+  static std::deque<PassPart> make_parts(State& state, Stage& stage, const PackedTokens& tokens,
                                          int64_t attention_rows) {
-    const size_t count = state.devices.size();
-    const bool cpu = state.devices[0].device.is_cpu();
+    const size_t count = stage.devices.size();
+    const bool cpu = stage.devices[0].device.is_cpu();
     std::vector<PartRows> shares = cpu ? share_documents(tokens.offsets, count)
                                        : share_rows(tokens.offsets.back(), state.tile_sizes, count);
     std::deque<PassPart> parts;
     for (size_t p = 0; p < count; ++p) {
-      parts.emplace_back(state.model.spec, state.options, state.devices[p], tokens,
+      parts.emplace_back(state.model.spec, state.options, stage.devices[p], tokens,
                          std::move(shares[p]), count == 1 ? attention_rows : 0);
     }
     return parts;
@@ -179,7 +209,7 @@ class Decoder::Pass {
   const DecoderSpec& spec_;
   const DecoderOptions& options_;
   AttentionTap& tap_;
-  const std::vector<size_t> layers_;
+  const Stage& stage_;
   const int64_t attention_rows_;
   const std::vector<int64_t>& tile_sizes_;
   std::deque<PassPart> parts_;
@@ -190,31 +220,39 @@ class Decoder::Pass {
 Decoder Decoder::load(const std::filesystem::path& folder, ModelDescription model,
                       DecoderOptions options) {
   const c10::InferenceMode inference;
-  check_heads(model.spec, options.devices.size());
-  std::vector<DevicePart> devices;
-  for (const at::Device device : options.devices) {
-    devices.push_back({.device = device,
-                       .weights = load_weights(folder, model, options, device),
-                       .ropes = RopeTables(model.spec.ropes, options.precision.weights, device)});
-  }
-  std::vector<int64_t> sizes = tile_sizes(devices, model.spec, options);
+  if (options.split == Split::Heads) check_heads(model.spec, options.devices.size());
+  std::vector<DecoderWeights> weights = load_weights(folder, model, options);
+  options.devices.resize(weights.size(), at::kCPU);  // fewer where there are fewer layers
+  std::vector<int64_t> sizes = tile_sizes(weights, model.spec, options);
+  auto stages = make_stages(std::move(weights), model.spec, options);
   return Decoder(std::unique_ptr<State>(
-      new State{std::move(model), std::move(options), std::move(devices), std::move(sizes)}));
+      new State{std::move(model), std::move(options), std::move(stages), std::move(sizes)}));
+}
+
+bool can_share_heads(const DecoderSpec& spec, size_t devices) {
+  const auto count = static_cast<int64_t>(devices);
+  return spec.key_heads % count == 0 && spec.query_heads % count == 0;
 }
 
 void Decoder::prefill(const PackedTokens& tokens, AttentionTap& tap) {
   if (tokens.offsets.back() == 0) return;
   const c10::InferenceMode inference;
-  Pass(*state_, tokens, tap).run();
+  std::unique_lock<std::mutex> held;
+  for (Stage& stage : state_->stages) {
+    std::unique_lock next(*stage.queued);  // before the stage below is let go: none overtakes
+    Pass pass(*state_, stage, tokens, tap);
+    held = std::move(next);
+    pass.run();
+  }
 }
 
 const DecoderSpec& Decoder::spec() const { return state_->model.spec; }
-const Precision& Decoder::precision() const { return state_->options.precision; }
-bool Decoder::streams_weights() const { return state_->options.streamed; }
+const DecoderOptions& Decoder::options() const { return state_->options; }
 
-const std::vector<at::Device>& Decoder::devices() const { return state_->options.devices; }
-
-PassMemory pass_memory(const DecoderSpec& spec, const Precision& precision, int64_t parts) {
+PassMemory pass_memory(const DecoderSpec& spec, const DecoderOptions& options) {
+  const Precision& precision = options.precision;
+  const bool heads = options.split == Split::Heads, several = options.devices.size() > 1;
+  const int64_t parts = heads ? std::ssize(options.devices) : 1;
   const auto element = static_cast<int64_t>(c10::elementSize(precision.products));
   const auto wide = static_cast<int64_t>(c10::elementSize(precision.stream()));
   const int64_t queries = spec.query_heads * spec.head_dim, keys = spec.key_heads * spec.head_dim;
@@ -225,7 +263,9 @@ PassMemory pass_memory(const DecoderSpec& spec, const Precision& precision, int6
   // by heads as well; attention's result by heads, received, and joined
   const int64_t exchanged = parts > 1 ? projections + queries : 0;
   const int64_t shown = precision.mixed() ? queries + keys : 0;
-  const int64_t bytes = (own + exchanged) * element + (spec.hidden + ropes + shown) * wide + 32;
+  // of two passes, with the next layer's input
+  const int64_t residual = several && !heads ? 4 * spec.hidden : spec.hidden;
+  const int64_t bytes = (own + exchanged) * element + (residual + ropes + shown) * wide + 32;
   return {.bytes_per_token = (bytes + parts - 1) / parts,
           .fixed_bytes = largest_tile(spec) * (4 * spec.hidden * wide + 3 * spec.mlp * element)};
 }

@@ -21,33 +21,36 @@ struct PackedTokens {
       0};  ///< documents + 1; document d is ids[offsets[d] .. offsets[d + 1])
 };
 
-/// What a pass takes on each of `parts` GPUs beside the weights.
+/// What a pass takes on each GPU beside the weights.
 struct PassMemory {
   int64_t bytes_per_token = 0;  ///< of all tokens of the pass
   int64_t fixed_bytes = 0;      ///< intermediates of the largest tile
 };
-PassMemory pass_memory(const DecoderSpec& spec, const Precision& precision, int64_t parts = 1);
+PassMemory pass_memory(const DecoderSpec& spec, const DecoderOptions& options);
+
+/// Whether the model's heads divide by the number of devices.
+bool can_share_heads(const DecoderSpec& spec, size_t devices);
 
 class Decoder {
  public:
   /// Throws CheckpointError (see load_weights); ConfigError where the model's heads can't be shared
-  /// out to the devices.
+  /// out to the devices. Takes as many devices as have layers with Split::Layers.
   static Decoder load(const std::filesystem::path& folder, ModelDescription model,
                       DecoderOptions options);
   Decoder(Decoder&&) noexcept;
   Decoder& operator=(Decoder&&) noexcept;
   ~Decoder();
 
-  /// Runs one pass up to the last wanted layer; on a GPU queues it there. A document's vectors are
+  /// Runs one pass up to the last wanted layer; on GPUs queues it there. A document's vectors are
   /// the same bits whatever else is in the pass and however many threads or GPUs of a kind run it.
-  /// Throws CheckpointError for a token id outside of the embedding.
+  /// Throws CheckpointError for a token id outside of the embedding. From several threads at once
+  /// passes go through the devices of Split::Layers one behind the other, none overtaking.
   void prefill(const PackedTokens& tokens, AttentionTap& tap);
 
   const DecoderSpec& spec() const;
-  const Precision& precision() const;
-  bool streams_weights() const;
-  /// One for each part of a pass.
-  const std::vector<at::Device>& devices() const;
+  /// As it was loaded.
+  const DecoderOptions& options() const;
+  const std::vector<at::Device>& devices() const { return options().devices; }
 
  private:
   class Pass;

@@ -127,4 +127,8 @@ LayerTensors LayerLayout::tensors_in(const at::Tensor& memory) const {
   return layer;
 }
 
+int64_t largest(const std::vector<LayerLayout>& layouts) {
+  return std::ranges::max(layouts, {}, &LayerLayout::bytes).bytes();
+}
+
 }  // namespace qk::models

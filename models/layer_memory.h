@@ -61,4 +61,7 @@ class LayerLayout {
   int64_t bytes_ = 0;
 };
 
+/// Bytes of the largest of some layers.
+int64_t largest(const std::vector<LayerLayout>& layouts);
+
 }  // namespace qk::models

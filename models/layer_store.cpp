@@ -4,25 +4,11 @@
 #include <c10/core/DeviceGuard.h>
 #include <c10/core/InferenceMode.h>
 #include <c10/core/StreamGuard.h>
-#include <c10/core/impl/VirtualGuardImpl.h>
-
-#include <algorithm>
 
 #include "base/error.h"
 #include "base/log.h"
 
 namespace qk::models {
-namespace {
-
-int64_t largest(const std::vector<LayerLayout>& layouts) {
-  return std::ranges::max(layouts, {}, &LayerLayout::bytes).bytes();
-}
-
-c10::Stream current_stream(at::Device device) {
-  return c10::impl::VirtualGuardImpl(device.type()).getStream(device);
-}
-
-}  // namespace
 
 StreamedLayers::StreamedLayers(std::vector<size_t> layers, std::vector<LayerLayout> layouts,
                                const Precision& precision, at::Device device)
@@ -30,7 +16,8 @@ StreamedLayers::StreamedLayers(std::vector<size_t> layers, std::vector<LayerLayo
       layouts_(std::move(layouts)),
       precision_(precision),
       device_(device),
-      slots_(kOnDevice) {
+      slots_(kOnDevice),
+      copies_(side_stream(device)) {
   QK_ASSERT(!layers_.empty() && layers_.size() == layouts_.size());
   const int64_t bytes = largest(layouts_);
   for (Slot& slot : slots_)
@@ -39,10 +26,9 @@ StreamedLayers::StreamedLayers(std::vector<size_t> layers, std::vector<LayerLayo
     staging_.resize(2);
     for (Staging& staging : staging_)
       staging.memory = at::empty({bytes}, at::TensorOptions(at::kByte).pinned_memory(true));
-    copies_ = c10::impl::VirtualGuardImpl(device_.type()).getStreamFromGlobalPool(device_);
-    // what had the memory before may still be read
-    for (Slot& slot : slots_) record(slot.released, current_stream(device_));
   }
+  // what had the memory before may still be read
+  for (Slot& slot : slots_) slot.released.record(current_stream(device_));
   reader_ = std::thread([this] { read_layers(); });
 }
 
@@ -55,15 +41,10 @@ StreamedLayers::~StreamedLayers() {
   reader_.join();
   try {
     for (const Staging& staging : staging_)
-      if (staging.copied) staging.copied->synchronize();  // nobody else may have the memory before
+      staging.copied.wait();  // nobody else may have the memory before
   } catch (const c10::Error& error) {
     log::debug("device: {}", error.what_without_backtrace());
   }
-}
-
-void StreamedLayers::record(std::optional<c10::Event>& event, const c10::Stream& stream) const {
-  if (!event) event.emplace(device_.type());
-  event->record(stream);
 }
 
 void StreamedLayers::read_layers() {
@@ -104,14 +85,14 @@ void StreamedLayers::read(size_t number) {
     return;
   }
   Staging& staging = staging_[number % staging_.size()];
-  if (staging.copied) staging.copied->synchronize();
+  staging.copied.wait();
   layout.fill(staging.memory, precision_);
-  if (to.released) to.released->block(*copies_);
-  const c10::StreamGuard guard(*copies_);
+  to.released.block(copies_);
+  const c10::StreamGuard guard(copies_);
   to.memory.narrow(0, 0, layout.bytes())
       .copy_(staging.memory.narrow(0, 0, layout.bytes()), /*non_blocking=*/true);
-  record(staging.copied, *copies_);
-  record(to.uploaded, *copies_);
+  staging.copied.record(copies_);
+  to.uploaded.record(copies_);
 }
 
 const LayerTensors& StreamedLayers::use_next() {
@@ -119,7 +100,7 @@ const LayerTensors& StreamedLayers::use_next() {
   changed_.wait(lock, [&] { return error_ || read_ > used_; });
   if (error_) std::rethrow_exception(error_);
   Slot& next = slot(used_++);
-  if (next.uploaded) next.uploaded->block(current_stream(device_));
+  next.uploaded.block(current_stream(device_));
   return next.tensors;
 }
 
@@ -127,7 +108,7 @@ void StreamedLayers::release_oldest() {
   {
     const std::lock_guard lock(mutex_);
     QK_ASSERT(released_ < used_);
-    if (!device_.is_cpu()) record(slot(released_).released, current_stream(device_));
+    slot(released_).released.record(current_stream(device_));
     ++released_;
   }
   changed_.notify_all();

@@ -1,16 +1,13 @@
 #pragma once
 /// Where a pass finds the weights of its layers.
-#include <c10/core/Event.h>
-#include <c10/core/Stream.h>
-
 #include <condition_variable>
 #include <exception>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <thread>
 #include <vector>
 
+#include "models/device_streams.h"
 #include "models/layer_memory.h"
 
 namespace qk::models {
@@ -61,11 +58,11 @@ class StreamedLayers final : public LayerStore {
   struct Slot {
     at::Tensor memory;
     LayerTensors tensors;
-    std::optional<c10::Event> uploaded, released;
+    Signal uploaded, released;
   };
   struct Staging {
     at::Tensor memory;  // pinned
-    std::optional<c10::Event> copied;
+    Signal copied;
   };
 
   void read_layers();
@@ -73,7 +70,6 @@ class StreamedLayers final : public LayerStore {
   const LayerTensors& use_next();
   void release_oldest();
   Slot& slot(size_t number) { return slots_[number % slots_.size()]; }
-  void record(std::optional<c10::Event>& event, const c10::Stream& stream) const;
 
   const std::vector<size_t> layers_;
   const std::vector<LayerLayout> layouts_;
@@ -81,7 +77,7 @@ class StreamedLayers final : public LayerStore {
   const at::Device device_;
   std::vector<Slot> slots_;
   std::vector<Staging> staging_;  // none on a CPU
-  std::optional<c10::Stream> copies_;
+  const c10::Stream copies_;
 
   // Layers are numbered through all passes.
   std::mutex mutex_;  // guards everything below

@@ -8,6 +8,8 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "models/layer_split.h"
+#include "models/shared_layers.h"
 
 namespace qk::models {
 namespace {
@@ -165,6 +167,26 @@ class Loader {
     return {std::move(sources), /*joined=*/!device_.is_cpu()};
   }
 
+  at::Tensor attention_norm(size_t layer) const {
+    const TensorRow& row = *std::ranges::find(rows_, Role::AttentionNorm, &TensorRow::role);
+    const std::string name =
+        prefix_ + layer_name(row.name, static_cast<int64_t>(layer) % stored_layers_);
+    return converted(map_tensor(checked(name, row)).to(device_), precision_, precision_.weights);
+  }
+
+  /// Of layers by themselves; numbers: theirs.
+  std::unique_ptr<LayerStore> store(const std::vector<size_t>& numbers,
+                                    std::vector<LayerLayout> layouts, WeightStore kind) const {
+    if (kind == WeightStore::Streamed)
+      return std::make_unique<StreamedLayers>(numbers, std::move(layouts), precision_, device_);
+    std::vector<LayerTensors> layers(numbers.back() + 1);
+    for (size_t n = 0; n < numbers.size(); ++n) layers[numbers[n]] = resident(layouts[n]);
+    return std::make_unique<ResidentLayers>(std::move(layers));
+  }
+
+  Weights files() const { return files_; }
+
+ private:
   LayerTensors resident(const LayerLayout& layout) const {
     if (device_.is_cpu()) return mapped(layout);
     const at::Tensor memory =
@@ -174,9 +196,6 @@ class Loader {
     return layout.tensors_in(memory);
   }
 
-  Weights files() const { return files_; }
-
- private:
   const TensorView& checked(const std::string& name, const TensorRow& row) const {
     if (!files_.contains(name)) {
       throw CheckpointError(
@@ -255,34 +274,34 @@ bool NeededTensors::operator()(std::string_view name) const {
   }
 }
 
-DecoderWeights load_weights(const std::filesystem::path& folder, const ModelDescription& model,
-                            const DecoderOptions& options, at::Device device) {
-  const Loader loader(folder, model, options, device);
-  const std::vector<WantedLayer>& wanted = options.wanted;
-  const size_t count = computed_layers(wanted);
+std::vector<DecoderWeights> load_weights(const std::filesystem::path& folder,
+                                         const ModelDescription& model,
+                                         const DecoderOptions& options) {
+  const size_t count = computed_layers(options.wanted);
   QK_ASSERT(count > 0 && count <= model.spec.layers.size());
-
-  std::vector<size_t> numbers;
-  std::vector<LayerLayout> layouts;
-  for (size_t i = 0; i < count; ++i) {
-    if (!model.spec.layers[i].attention) continue;
-    numbers.push_back(i);
-    layouts.push_back(loader.layout(i, i + 1 == count, wanted[i]));
+  const std::vector<std::vector<size_t>> split = layers_of_devices(model.spec, options);
+  std::shared_ptr<const LayerShares> shares;
+  std::vector<DecoderWeights> all;
+  for (size_t d = 0; d < split.size(); ++d) {
+    const Loader loader(folder, model, options, options.devices[d]);
+    std::vector<LayerLayout> layouts;
+    for (const size_t i : split[d])
+      layouts.push_back(loader.layout(i, i + 1 == count, options.wanted[i]));
+    if (options.store == WeightStore::Shared && shares == nullptr)
+      shares = std::make_shared<LayerShares>(layouts, options.precision, options.devices);
+    const bool first = split[d].front() == split.front().front();
+    const bool last = split[d].back() == split.back().back();
+    all.push_back({.files = loader.files(),
+                   .embedding = first ? loader.embedding() : at::Tensor(),
+                   .numbers = split[d],
+                   .layers = nullptr,
+                   .next_norm = last ? at::Tensor() : loader.attention_norm(split[d + 1].front()),
+                   .product_shapes = product_shapes(layouts)});
+    all.back().layers = shares != nullptr
+                            ? std::make_unique<SharedLayers>(split[d], shares, d)
+                            : loader.store(split[d], std::move(layouts), options.store);
   }
-  DecoderWeights weights{.files = loader.files(),
-                         .embedding = loader.embedding(),
-                         .layers = nullptr,
-                         .layer_count = count,
-                         .product_shapes = product_shapes(layouts)};
-  if (options.streamed) {
-    weights.layers = std::make_unique<StreamedLayers>(std::move(numbers), std::move(layouts),
-                                                      options.precision, device);
-    return weights;
-  }
-  std::vector<LayerTensors> layers(count);
-  for (size_t n = 0; n < numbers.size(); ++n) layers[numbers[n]] = loader.resident(layouts[n]);
-  weights.layers = std::make_unique<ResidentLayers>(std::move(layers));
-  return weights;
+  return all;
 }
 
 }  // namespace qk::models

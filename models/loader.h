@@ -17,15 +17,17 @@
 
 namespace qk::models {
 
-/// Weights of the embedding and of the layers up to the last wanted one; in that layer only what
-/// the wanted projections need. On a CPU, tensors whose stored dtype fits are views of the mapped
-/// files; on a GPU, products of the same input are one tensor (Role::QkvProj, Role::GateUpProj).
+/// What one device has of the weights of the embedding and of the layers up to the last wanted one;
+/// in that layer only what the wanted projections need. On a CPU, tensors whose stored dtype fits
+/// are views of the mapped files; on a GPU, products of the same input are one tensor
+/// (Role::QkvProj, Role::GateUpProj).
 struct DecoderWeights {
   checkpoint::Weights files;  ///< keeps the mappings alive
   at::Tensor embedding;  ///< stored dtype on a CPU (rows are converted as they are read), else the
-                         ///< dtype of the weights
+                         ///< dtype of the weights; undefined where another device has layer 0
+  std::vector<size_t> numbers;  ///< of the layers, ascending: those that attend
   std::unique_ptr<LayerStore> layers;
-  size_t layer_count = 0;  ///< layers up to the last wanted one, those without attention included
+  at::Tensor next_norm;  ///< AttentionNorm of the layer above them, where another device has it
   std::vector<std::vector<int64_t>> product_shapes;  ///< on a GPU: each [features, in] of a pass
 };
 
@@ -46,9 +48,10 @@ class NeededTensors {
   std::set<std::string, std::less<>> names_;  // below the decoder's prefix
 };
 
-/// For one of the devices. Throws CheckpointError naming the tensor: missing, unexpected, wrong
-/// shape, dtype that is no plain float.
-DecoderWeights load_weights(const std::filesystem::path& folder, const ModelDescription& model,
-                            const DecoderOptions& options, at::Device device);
+/// For each of layers_of_devices(). Throws CheckpointError naming the tensor: missing, unexpected,
+/// wrong shape, dtype that is no plain float.
+std::vector<DecoderWeights> load_weights(const std::filesystem::path& folder,
+                                         const ModelDescription& model,
+                                         const DecoderOptions& options);
 
 }  // namespace qk::models

@@ -92,17 +92,20 @@ Tensor query_factor(const QueryTemperature& t, const Tensor& positions, at::Scal
 
 PassInputs select_rows(const PassInputs& inputs, const Tensor& index) {
   PassInputs rows = inputs;
-  rows.ids = inputs.ids.index_select(0, index);
   for (RopeTable& rope : rows.ropes)
     rope = {rope.cos.index_select(0, index), rope.sin.index_select(0, index)};
   if (inputs.query_factor.defined()) rows.query_factor = inputs.query_factor.index_select(0, index);
   return rows;
 }
 
+at::Tensor make_ids(const DecoderSpec& spec, const PackedTokens& tokens, const PartRows& rows,
+                    at::Device device) {
+  return upload(checked_ids(spec, tokens.ids, rows), device);
+}
+
 PassInputs make_inputs(const DecoderSpec& spec, RopeTables& ropes, const PackedTokens& tokens,
                        const PartRows& rows, const Precision& precision, at::Device device) {
   PassInputs inputs;
-  inputs.ids = upload(checked_ids(spec, tokens.ids, rows), device);
   inputs.documents.offsets = tokens.offsets;
   if (!device.is_cpu()) {
     inputs.documents.device_offsets =

@@ -10,15 +10,18 @@
 namespace qk::models {
 
 struct PassInputs {
-  at::Tensor ids;                ///< [rows] int64; 0 beyond the part's tokens
   kernels::Documents documents;  ///< where each document lies in the pass
   std::vector<RopeTable> ropes;  ///< [rows, dim / 2] by row, one per rope of the model
   at::Tensor query_factor;       ///< [rows], where the family scales queries by position
   at::Tensor embedding_scale;    ///< [], dtype of the weights, where the family has one
 };
 
-/// Of a part's rows; ropes: of its device. Throws CheckpointError for a token id outside of the
-/// embedding.
+/// The tokens of a part's rows, [rows] int64; 0 beyond them. Throws CheckpointError for a token id
+/// outside of the embedding.
+at::Tensor make_ids(const DecoderSpec& spec, const PackedTokens& tokens, const PartRows& rows,
+                    at::Device device);
+
+/// Of a part's rows; ropes: of its device.
 PassInputs make_inputs(const DecoderSpec& spec, RopeTables& ropes, const PackedTokens& tokens,
                        const PartRows& rows, const Precision& precision, at::Device device);
 

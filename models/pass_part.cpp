@@ -24,8 +24,12 @@ PassPart::PassPart(const DecoderSpec& spec, const DecoderOptions& options, Devic
       options_(options),
       device_(device),
       rows_(std::move(rows)),
+      ids_(device.weights.embedding.defined() ? make_ids(spec, tokens, rows_, device.device)
+                                              : Tensor()),
       inputs_(make_inputs(spec, device.ropes, tokens, rows_, options.precision, device.device)),
-      residual_(empty(rows_.padded(), spec.hidden, precision_.stream())) {
+      carried_(device.carried ? device.carried->begin_pass(rows_.padded()) : Tensor()),
+      residual_(carried_.defined() ? carried_[0]
+                                   : empty(rows_.padded(), spec.hidden, precision_.stream())) {
   make_projections(std::max(rows_.padded(), attention_rows));
 }
 
@@ -45,7 +49,9 @@ void PassPart::begin(size_t layer) {
   layer_ = layer;
   w_ = &device_.weights.layers->use(layer);
   for_each_tile(rows_.tiles, device_.device, [&](const Tile& tile) {
-    project(norm(embed(tile), (*w_)[Role::AttentionNorm]), tile);
+    project(
+        ids_.defined() ? norm(embed(tile), (*w_)[Role::AttentionNorm]) : part(carried_[1], tile),
+        tile);
   });
 }
 
@@ -70,12 +76,22 @@ void PassPart::keep(const std::vector<int64_t>& rows, PartRows kept) {
   std::vector<int64_t> padded = rows;
   padded.resize(static_cast<size_t>(rows_.padded()));
   const Tensor index = kernels::upload(padded, device_.device);
+  if (ids_.defined()) ids_ = ids_.index_select(0, index);
   inputs_ = select_rows(inputs_, index);
   residual_ = residual_.index_select(0, index);
   make_projections(rows_.padded());
 }
 
-void PassPart::end() { device_.weights.layers->release(layer_); }
+void PassPart::leave(Tensor attended) {
+  for_each_tile(rows_.tiles, device_.device, [&](const Tile& tile) {
+    part(carried_[1], tile).copy_(finish(*w_, attended, device_.weights.next_norm, tile));
+  });
+}
+
+void PassPart::end() {
+  device_.weights.layers->release(layer_);
+  if (device_.carried) device_.carried->end_pass();
+}
 
 Tensor PassPart::shown(Kind kind) const {
   const Tensor& x = kind == Kind::Query ? q_.shown : k_.shown;
@@ -87,8 +103,7 @@ Tensor PassPart::empty(int64_t rows, int64_t width, at::ScalarType type) const {
 }
 
 Tensor PassPart::embed(const Tile& tile) {
-  Tensor rows =
-      at::embedding(device_.weights.embedding, part(inputs_.ids, tile)).to(precision_.weights);
+  Tensor rows = at::embedding(device_.weights.embedding, part(ids_, tile)).to(precision_.weights);
   if (spec_.embedding_scale) rows = rows * inputs_.embedding_scale;
   part(residual_, tile).copy_(rows);
   return rows;

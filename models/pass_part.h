@@ -1,8 +1,10 @@
 #pragma once
-/// A device's part of a pass: some rows, through everything but attention.
+/// A device's part of a pass: some rows, through everything but attention, in all layers or in some
+/// consecutive ones.
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "kernels/rotary.h"
@@ -12,6 +14,7 @@
 #include "models/loader.h"
 #include "models/pass_inputs.h"
 #include "models/rope.h"
+#include "models/stage_rows.h"
 #include "models/tiles.h"
 
 namespace qk::models {
@@ -21,6 +24,7 @@ struct DevicePart {
   at::Device device;
   DecoderWeights weights;
   RopeTables ropes;
+  std::unique_ptr<StageRows> carried = {};  ///< where several devices have layers of their own
 };
 
 /// Names of shapes: rows of the part N (its tokens, and what fills the last tile), of a tile T.
@@ -30,13 +34,16 @@ class PassPart {
   PassPart(const DecoderSpec& spec, const DecoderOptions& options, DevicePart& device,
            const PackedTokens& tokens, PartRows rows, int64_t attention_rows);
 
-  /// Embeds the tokens, and projects for the first layer that attends.
+  /// Embeds the tokens, or takes the pass over from the device before; and projects for the first
+  /// layer of this one.
   void begin(size_t layer);
   /// After a tap that sees queries and keys before the rotary embedding.
   void rotate();
   /// From this layer's attention to the projections of `layer`, the next one that attends.
   /// attended: [N or more, query_heads * head_dim].
   void advance(size_t layer, at::Tensor attended);
+  /// From the last layer's attention to where the next device takes over.
+  void leave(at::Tensor attended);
   /// From now on only these rows, by their number in the part; kept: where they are among those of
   /// all parts.
   void keep(const std::vector<int64_t>& rows, PartRows kept);
@@ -77,7 +84,9 @@ class PassPart {
   const Precision& precision_ = options_.precision;
   const DevicePart& device_;
   PartRows rows_;
+  at::Tensor ids_;  // [N], on the device that has the embedding
   PassInputs inputs_;
+  const at::Tensor carried_;         // [2, N, hidden], where several devices have layers
   at::Tensor residual_;              // [N, hidden]
   Projections projections_;          // [N or more, ...]
   Vectors q_, k_;                    // [N or more, heads * head_dim]

@@ -47,10 +47,13 @@ void check_together(const SniffConfig& config, Mistakes& mistakes) {
     mistakes.add("", "capture.capture_queries, capture.capture_keys",
                  "both are false, which captures nothing. Allowed: at least one true.");
   }
-  if (config.inference.parallel == Parallel::Heads && config.inference.processes.value_or(1) > 1) {
+  const Parallel parallel = config.inference.parallel;
+  const bool together = parallel == Parallel::Heads || parallel == Parallel::Layers;
+  if (together && config.inference.processes.value_or(1) > 1) {
     mistakes.add(
         "", "inference.parallel, inference.processes",
-        "heads are shared by the GPUs of one process. Allowed: documents, or one process.");
+        "heads and layers are shared by the GPUs of one process. Allowed: documents, or one "
+        "process.");
   }
 }
 

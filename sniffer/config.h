@@ -14,7 +14,7 @@ namespace qk::sniffer {
 enum class WeightType { Float32, BFloat16, Float16 };
 enum class SamplerType { LogUniform, Uniform, All };
 enum class OnBadText { Error, Skip };
-enum class Parallel { Documents, Heads };
+enum class Parallel { Auto, Documents, Heads, Layers };
 
 struct DatasetConfig {
   std::string path;
@@ -62,7 +62,7 @@ struct InferenceConfig {
   std::optional<int64_t> threads;              ///< nullopt: all cores
   std::optional<int64_t> device_memory_bytes;  ///< key "device_memory"; nullopt: what is free
   std::optional<int64_t> processes;            ///< nullopt: one for each GPU
-  Parallel parallel = Parallel::Documents;
+  Parallel parallel = Parallel::Auto;
 
   bool operator==(const InferenceConfig&) const = default;
 };

@@ -57,8 +57,10 @@ inline constexpr EnumName<SamplerType> kSamplerTypeNames[] = {
     {SamplerType::All, "all"}};
 inline constexpr EnumName<OnBadText> kOnBadTextNames[] = {{OnBadText::Error, "error"},
                                                           {OnBadText::Skip, "skip"}};
-inline constexpr EnumName<Parallel> kParallelNames[] = {{Parallel::Documents, "documents"},
-                                                        {Parallel::Heads, "heads"}};
+inline constexpr EnumName<Parallel> kParallelNames[] = {{Parallel::Auto, "auto"},
+                                                        {Parallel::Documents, "documents"},
+                                                        {Parallel::Heads, "heads"},
+                                                        {Parallel::Layers, "layers"}};
 
 inline std::span<const EnumName<WeightType>> names_of(WeightType) { return kWeightTypeNames; }
 inline std::span<const EnumName<SamplerType>> names_of(SamplerType) { return kSamplerTypeNames; }
@@ -173,7 +175,9 @@ void visit_fields(InferenceConfig& inference, Visitor& visit) {
       inference.parallel,
       {.key = "parallel",
        .meaning = "documents: each GPU takes documents of its own; heads: all GPUs of one process "
-                  "share each document by its heads, for few long ones",
+                  "share each document by its heads, for few long ones; layers: each GPU has some "
+                  "of the layers, for a model that is larger than one GPU; auto: documents if the "
+                  "model fits on one GPU, else heads or layers",
        .addition = true});
 }
 

@@ -53,8 +53,7 @@ Sniffer::Sniffer(const CaptureConfig& capture, saver::CaptureLayout layout, Opti
     : layout_(std::move(layout)),
       sampler_(capture.sampler, capture.min_bucket_size, capture.max_rows_per_batch),
       options_(std::move(options)),
-      stage_(options_.devices.front(), options_.stage_bytes, std::move(sink),
-             std::move(pass_done)) {
+      stage_(options_.stage_bytes, std::move(sink), std::move(pass_done)) {
   for (size_t i = 0; i < layout_.groups.size(); ++i) {
     group_of_[{layout_.groups[i].layer, layout_.groups[i].kind}] = i;
   }
@@ -140,7 +139,7 @@ void Sniffer::take(int64_t layer, models::Kind kind, std::span<const at::Tensor>
   if (options_.stop != nullptr && *options_.stop) throw Interrupted("stopped");
   const auto found = group_of_.find({layer, static_cast<char>(kind)});
   QK_ASSERT(found != group_of_.end());
-  QK_ASSERT(parts.size() == options_.devices.size());
+  QK_ASSERT(parts.size() == 1 || parts.size() == options_.devices.size());
   for (const at::Tensor& vectors : parts) {
     QK_ASSERT(vectors.dim() == 3 && vectors.size(2) == layout_.head_dim);
     QK_ASSERT(vectors.element_size() == saver::bytes_of(layout_.vector_type));
@@ -167,7 +166,7 @@ void Sniffer::emit(size_t group, int64_t begin, int64_t end, std::span<const at:
                         .token_id = part(rows.token_id, begin, end),
                         .vectors = {}},
               .bytes = count * bytes_per_row(group)},
-             [&](const at::Tensor& memory) {
+             parts[0].device(), [&](const at::Tensor& memory) {
                gather(memory.view(parts[0].scalar_type()).view({heads, count, layout_.head_dim}),
                       group, begin, parts);
              });
@@ -176,13 +175,17 @@ void Sniffer::emit(size_t group, int64_t begin, int64_t end, std::span<const at:
 /// out: [heads, rows, head_dim], the rows of the selection from `begin` on.
 void Sniffer::gather(at::Tensor out, size_t group, int64_t begin,
                      std::span<const at::Tensor> parts) const {
-  if (parts.size() == 1) {
-    const at::Tensor index = row_index_.narrow(0, first_row_of_[group] + begin, out.size(1));
-    kernels::gather_heads_out(out, parts[0], index, heads_[0][group]);
-    return;
-  }
   const std::span rows = std::span(selections_[group].row)
                              .subspan(static_cast<size_t>(begin), static_cast<size_t>(out.size(1)));
+  if (parts.size() == 1) {
+    const auto device =
+        std::ranges::find(options_.devices, out.device()) - options_.devices.begin();
+    const at::Tensor index = row_index_.defined()
+                                 ? row_index_.narrow(0, first_row_of_[group] + begin, out.size(1))
+                                 : upload(std::vector(rows.begin(), rows.end()), out.device());
+    kernels::gather_heads_out(out, parts[0], index, heads_[static_cast<size_t>(device)][group]);
+    return;
+  }
   int64_t first_row = 0;
   for (size_t p = 0; p < parts.size(); ++p) {
     const PartOfBlock own = part_of_block(rows, first_row, parts[p].size(0));

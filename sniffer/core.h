@@ -28,14 +28,14 @@ struct PassDocument {
 /// rows of a pass leave while the next one runs: they arrive with finish_passes().
 class Sniffer final : public models::AttentionTap {
  public:
-  /// Receives blocks of at most RowStage::kBlockBytes, pass by pass, in the order in which the
-  /// decoder shows them.
+  /// Receives blocks of at most RowStage::kBlockBytes, pass by pass, those of a group in the order
+  /// of its rows.
   using Sink = std::function<void(saver::RowBlock)>;
   /// After the last block of a pass: the rows captured from each of its documents, over all heads.
   using PassDone = std::function<void(const std::vector<int64_t>& rows_by_document)>;
 
   struct Options {
-    /// Of the decoder; rows leave from the first.
+    /// Of the decoder; rows of several parts leave from the first, those of one from where it is.
     std::vector<at::Device> devices = {at::kCPU};
     int64_t stage_bytes = 256 << 20;  ///< of rows on their way from a GPU, at most
     const std::atomic<bool>* stop =

@@ -4,7 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <deque>
+#include <memory>
+#include <mutex>
 #include <numeric>
 #include <utility>
 
@@ -13,8 +16,10 @@
 #include "base/stopwatch.h"
 #include "models/decoder.h"
 #include "sniffer/core.h"
+#include "sniffer/pipeline_batch.h"
 #include "sniffer/pipeline_documents.h"
 #include "sniffer/pipeline_job.h"
+#include "sniffer/pipeline_lanes.h"
 #include "sniffer/pipeline_lengths.h"
 #include "sniffer/pipeline_model.h"
 #include "sniffer/pipeline_setup.h"
@@ -25,53 +30,6 @@
 
 namespace qk::sniffer {
 namespace {
-
-/// Documents of one pass, tokenized.
-struct Batch {
-  models::PackedTokens tokens;
-  std::vector<TokenizedDocument> documents;
-
-  int64_t cost() const {
-    int64_t sum = 0;
-    for (const TokenizedDocument& document : documents) sum += document.cost;
-    return sum;
-  }
-};
-
-void add(Batch& batch, TokenizedDocument document) {
-  batch.tokens.ids.insert(batch.tokens.ids.end(), document.ids.begin(), document.ids.end());
-  batch.tokens.offsets.push_back(static_cast<int64_t>(batch.tokens.ids.size()));
-  batch.documents.push_back(std::move(document));
-}
-
-/// The two halves of a batch of several documents.
-std::pair<Batch, Batch> split(Batch batch) {
-  std::pair<Batch, Batch> halves;
-  const size_t middle = batch.documents.size() / 2;
-  for (size_t d = 0; d < batch.documents.size(); ++d)
-    add(d < middle ? halves.first : halves.second, std::move(batch.documents[d]));
-  return halves;
-}
-
-std::vector<PassDocument> pass_documents(const Batch& batch) {
-  std::vector<PassDocument> documents;
-  for (const TokenizedDocument& d : batch.documents) documents.push_back({d.example_id, d.ids});
-  return documents;
-}
-
-std::vector<saver::Document> saved_documents(const Batch& batch, const std::vector<int64_t>& rows) {
-  std::vector<saver::Document> documents;
-  for (size_t i = 0; i < batch.documents.size(); ++i) {
-    const TokenizedDocument& d = batch.documents[i];
-    documents.push_back({.index = d.index,
-                         .example_id = d.example_id,
-                         .source_id = d.source_id,
-                         .tokens = static_cast<int64_t>(d.ids.size()),
-                         .truncated = d.truncated,
-                         .rows = rows[i]});
-  }
-  return documents;
-}
 
 void log_batch(const InferenceConfig& config, int64_t number, const Batch& batch,
                const std::vector<int64_t>& rows, const ProgressState& state) {
@@ -91,6 +49,13 @@ constexpr int64_t kAheadAlone = 64 << 20, kAheadOfRank = 1 << 20;
 
 /// Passes that a GPU may have queued while the host prepares the next one.
 constexpr size_t kPassesAhead = 2;
+
+/// Passes that are queued by threads of their own: one for each GPU where each has its own layers,
+/// one that waits and one whose rows leave; else the calling thread queues all.
+size_t lanes_of(const models::DecoderOptions& options) {
+  const bool layers = options.split == models::Split::Layers && options.devices.size() > 1;
+  return layers ? options.devices.size() + 2 : 1;
+}
 
 /// A GPU's passes are fed by a host thread that must not wait for a core: what helps it takes half
 /// of them, tokenizing included.
@@ -128,6 +93,43 @@ int64_t least_chunk(const std::optional<Lengths>& lengths, const parallel::Job& 
   return lengths ? std::min(kTokens, lengths->total_cost / (kLongPerRank * job.size())) : 0;
 }
 
+/// The way of passes from the decoder to the writer, one after another; where there are several
+/// lanes, one at a time in each, and they take turns at the writer.
+class Lane final : public models::AttentionTap {
+ public:
+  /// turns: null for a single lane.
+  Lane(const CaptureConfig& capture, const saver::CaptureLayout& layout, Sniffer::Options options,
+       Sniffer::Sink sink, Sniffer::PassDone pass_done, Turns* turns)
+      : sniffer(capture, layout, std::move(options), std::move(sink), std::move(pass_done)),
+        turns_(turns) {}
+
+  std::optional<std::vector<int32_t>> rows_of_last_layer() override {
+    return sniffer.rows_of_last_layer();
+  }
+  void take(int64_t layer, models::Kind kind, std::span<const at::Tensor> parts) override {
+    enter();
+    sniffer.take(layer, kind, parts);
+  }
+
+  /// No pass overtakes another in the decoder: the first to show something is ahead in all.
+  void enter() {
+    if (turns_ != nullptr && !turn_) turn_ = turns_->enter();
+  }
+  void wait() const {
+    if (turn_) turns_->wait(*turn_);
+  }
+  void leave() {
+    if (turn_) turns_->leave(*std::exchange(turn_, std::nullopt));
+  }
+
+  Sniffer sniffer;
+  std::deque<Batch> in_flight;  // passes whose rows are not all handed on
+
+ private:
+  Turns* turns_;
+  std::optional<int64_t> turn_;
+};
+
 /// Documents -> passes -> rows, until the dataset ends.
 class CaptureLoop {
  public:
@@ -148,17 +150,12 @@ class CaptureLoop {
                     .ahead_bytes = job.size() > 1 ? kAheadOfRank : kAheadAlone}),
         decoder_(load_decoder(config, inputs, devices_of_rank(config, job))),
         budget_(pass_budget(config, decoder_)),
+        pass_tokens_(budget_.tokens),
         writer_(writer),
         rows_(writer, memory_budget(config.output) / 4),
-        sniffer_(
-            config.capture, inputs.plan.layout,
-            {.devices = decoder_.devices(),
-             .stage_bytes = memory_budget(config.output) / 4,
-             .stop = options.stop},
-            [this](saver::RowBlock block) { take(std::move(block)); },
-            [this](const std::vector<int64_t>& rows) { commit(rows); }),
         heads_per_group_(heads_per_group(inputs.plan.layout)) {
     leave_cores_to_launches(decoder_.devices().front());
+    make_lanes(inputs.plan.layout, lanes_of(decoder_.options()));
     state_.documents = state_.documents_before = writer.documents_done();
     state_.tokens = state_.tokens_before = writer.tokens_done();
     state_.rows = rows_before_ = writer.rows_appended();
@@ -192,17 +189,62 @@ class CaptureLoop {
   source::TextFlaws flaws() const { return documents_.flaws(); }
 
  private:
+  void make_lanes(const saver::CaptureLayout& layout, size_t count) {
+    const auto rows = memory_budget(config_.output) / 4 / static_cast<int64_t>(count);
+    for (size_t n = 0; n < count; ++n) {
+      lanes_.emplace_back(
+          config_.capture, layout,
+          Sniffer::Options{
+              .devices = decoder_.devices(), .stage_bytes = rows, .stop = options_.stop},
+          [this, n](saver::RowBlock block) { take(lanes_[n], std::move(block)); },
+          [this, n](const std::vector<int64_t>& of_pass) { commit(lanes_[n], of_pass); },
+          count > 1 ? &turns_ : nullptr);
+    }
+    const int threads = at::get_num_threads() / static_cast<int>(count);
+    if (count > 1) threads_.emplace(count, std::max(1, threads));
+  }
+
   void run_passes() {
+    try {
+      start_passes();
+    } catch (...) {
+      turns_.close(std::current_exception());
+      threads_.reset();  // waits for them
+      throw;
+    }
+  }
+
+  void start_passes() {
     while (true) {
-      if (!held_ && documents_.paused()) timed([&] { sniffer_.finish_passes(); });
+      if (!held_ && documents_.paused()) finish_passes();
       const Stopwatch waiting;
       Batch batch = next_batch();
-      state_.seconds_text += waiting.seconds();
+      {
+        const std::scoped_lock lock(state_mutex_);
+        state_.seconds_text += waiting.seconds();
+      }
       if (batch.documents.empty()) break;
       if (options_.stop != nullptr && *options_.stop) throw Interrupted("stopped");
-      timed([&] { pass(std::move(batch)); });
+      timed([&] { start(std::move(batch)); });
     }
-    timed([&] { sniffer_.finish_passes(); });
+    finish_passes();
+  }
+
+  void finish_passes() {
+    timed([&] { threads_ ? threads_->finish() : lanes_.front().sniffer.finish_passes(); });
+  }
+
+  void start(Batch batch) {
+    if (!threads_) return pass(lanes_.front(), std::move(batch));
+    const auto shared = std::make_shared<Batch>(std::move(batch));
+    threads_->start([this, shared](size_t lane) {
+      try {
+        pass(lanes_[lane], std::move(*shared));
+      } catch (...) {
+        turns_.close(std::current_exception());
+        throw;
+      }
+    });
   }
 
   /// The next documents up to the token budget, at least one, none left out between them; empty at
@@ -214,12 +256,12 @@ class CaptureLoop {
       if (!held_) held_ = documents_.next();
       if (!held_) break;
       const auto length = static_cast<int64_t>(held_->ids.size());
-      if (!batch.documents.empty() && (batch.tokens.offsets.back() + length > budget_.tokens ||
+      if (!batch.documents.empty() && (batch.tokens.offsets.back() + length > pass_tokens_ ||
                                        held_->index != batch.documents.back().index + 1))
         break;
       check_fits(*held_);
       add(batch, std::move(*std::exchange(held_, std::nullopt)));
-    } while (batch.tokens.offsets.back() < budget_.tokens);
+    } while (batch.tokens.offsets.back() < pass_tokens_);
     return batch;
   }
 
@@ -236,41 +278,50 @@ class CaptureLoop {
   }
 
   /// Out of memory all the same: the pass is run again in halves.
-  void pass(Batch batch) {
-    if (!queue(batch)) {
+  void pass(Lane& lane, Batch batch) {
+    if (!queue(lane, batch)) {
       auto [first, second] = split(std::move(batch));
-      pass(std::move(first));
-      pass(std::move(second));
+      pass(lane, std::move(first));
+      pass(lane, std::move(second));
       return;
     }
-    in_flight_.push_back(std::move(batch));
-    sniffer_.end_pass();
-    sniffer_.finish_passes(kPassesAhead);
+    lane.in_flight.push_back(std::move(batch));
+    lane.sniffer.end_pass();
+    lane.sniffer.finish_passes(threads_ ? 0 : kPassesAhead);
   }
 
   /// False if the device's memory did not suffice; nothing of the pass is left then.
-  bool queue(const Batch& batch) {
+  bool queue(Lane& lane, const Batch& batch) {
     try {
-      sniffer_.begin_pass(pass_documents(batch));
-      decoder_.prefill(batch.tokens, sniffer_);
+      lane.sniffer.begin_pass(pass_documents(batch));
+      decoder_.prefill(batch.tokens, lane);
+      lane.enter();
       return true;
     } catch (const c10::OutOfMemoryError&) {
-      if (!sniffer_.drop_pass()) throw;
+      if (!lane.sniffer.drop_pass()) throw;
     }
-    sniffer_.finish_passes();
+    lane.leave();
+    lane.sniffer.finish_passes();
     const auto tokens = static_cast<int64_t>(batch.tokens.ids.size());
     if (batch.documents.size() == 1) refuse(batch.documents[0], tokens / 2);
     log::warn("out of device memory at {} tokens in a pass; going on with half as many", tokens);
-    budget_.tokens = tokens / 2;
+    pass_tokens_ = tokens / 2;
     release_device_memory(decoder_.devices().front().type());
     return false;
   }
 
   /// The oldest pass in flight has handed on its last row.
-  void commit(const std::vector<int64_t>& rows) {
-    const Batch batch = std::move(in_flight_.front());
-    in_flight_.pop_front();
+  void commit(Lane& lane, const std::vector<int64_t>& rows) {
+    lane.wait();
+    const Batch batch = std::move(lane.in_flight.front());
+    lane.in_flight.pop_front();
     rows_.commit(saved_documents(batch, rows));
+    tell(batch, rows);
+    lane.leave();
+  }
+
+  void tell(const Batch& batch, const std::vector<int64_t>& rows) {
+    const std::scoped_lock lock(state_mutex_);
     using parallel::Counter;
     state_.documents =
         state_.documents_before + count(Counter::Documents, std::ssize(batch.documents));
@@ -309,17 +360,24 @@ class CaptureLoop {
     const Stopwatch watch;
     const double waited_before = rows_.seconds_waited();
     work();
+    const std::scoped_lock lock(state_mutex_);
     state_.seconds_writing = rows_.seconds_waited();
     state_.seconds_forward += watch.seconds() - (state_.seconds_writing - waited_before);
   }
 
-  void take(saver::RowBlock block) {
+  void take(Lane& lane, saver::RowBlock block) {
+    lane.wait();
+    tell(block);
+    rows_.add(std::move(block));
+  }
+
+  void tell(const saver::RowBlock& block) {
+    const std::scoped_lock lock(state_mutex_);
     const int64_t heads = heads_per_group_[static_cast<size_t>(block.group)];
     state_.rows = rows_before_ + count(parallel::Counter::Rows, std::ssize(block.position) * heads);
     progress_.update(state_);
     if (options_.monitor != nullptr)
       options_.monitor->update(state_, block.bucket, heads, rows_.fill());
-    rows_.add(std::move(block));
   }
 
   static std::vector<int64_t> heads_per_group(const saver::CaptureLayout& layout) {
@@ -338,15 +396,18 @@ class CaptureLoop {
   DocumentStream documents_;
   std::optional<TokenizedDocument> held_;  // read, but not in a pass yet
   models::Decoder decoder_;
-  PassBudget budget_;
+  const PassBudget budget_;
+  std::atomic<int64_t> pass_tokens_;  // of several documents
   saver::DatasetWriter& writer_;
   WriterThread rows_;
-  std::deque<Batch> in_flight_;  // passes whose rows are not all handed on
-  Sniffer sniffer_;
-  int64_t passes_ = 0;
   std::vector<int64_t> heads_per_group_;
   int64_t rows_before_ = 0;  // of an earlier run
+  std::mutex state_mutex_;   // guards passes_ and state_
+  int64_t passes_ = 0;
   ProgressState state_;
+  Turns turns_;
+  std::deque<Lane> lanes_;
+  std::optional<Lanes> threads_;  // of the lanes, where there are several
 };
 
 }  // namespace
@@ -377,7 +438,9 @@ RunReport run_sniff(const SniffConfig& config, const RunOptions& options, parall
   }
 
   {
-    CaptureLoop loop(config, options, inputs, writer, progress, job);
+    SniffConfig decided = config;
+    decided.inference.parallel = agreed_parallel(config, options.parallel, inputs, job);
+    CaptureLoop loop(decided, options, inputs, writer, progress, job);
     report.seconds_loading = total.seconds();
     report.stages = loop.run();
     report.flaws = loop.flaws();

@@ -2,6 +2,7 @@
 /// From config to Parquet files: the whole flow on one page (pipeline.cpp).
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "parallel/job.h"
@@ -19,6 +20,7 @@ struct RunOptions {
   std::string version;                      ///< of sniff-qk, for run.json and the card
   const std::atomic<bool>* stop = nullptr;  ///< set by Ctrl-C: the run stops at the next layer
   Monitor* monitor = nullptr;               ///< told of every block of rows
+  std::optional<Parallel> parallel = {};    ///< what inference.parallel: auto was found to mean
 };
 
 struct RunReport {

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <thread>
@@ -28,31 +29,67 @@ std::vector<at::Device> devices_of_host(const ModelConfig& config) {
   return devices;
 }
 
-/// The GPUs of a host that this rank has of all that it sees.
+/// The GPUs of a host that this rank has of all that it sees; none where they can't be shared
+/// evenly.
 std::vector<at::Device> share_of_rank(const std::vector<at::Device>& gpus,
                                       const parallel::Job& job) {
   if (gpus.front().is_cpu()) return gpus;
   const auto ranks = static_cast<size_t>(job.ranks_on_host());
-  if (gpus.size() % ranks != 0) {
-    throw ConfigError(
-        "inference.parallel: heads: the {} ranks on {} can't share {} GPUs evenly. Start one rank "
-        "per host, or as many as divide its GPUs; each has to see all of them",
-        ranks, job.host(), gpus.size());
-  }
+  if (gpus.size() % ranks != 0) return {};
   const auto count = static_cast<std::ptrdiff_t>(gpus.size() / ranks);
   const auto first = gpus.begin() + job.rank_on_host() * count;
   return {first, first + count};
 }
 
+at::Device device_of_rank(const std::vector<at::Device>& devices, const parallel::Job& job) {
+  return devices[static_cast<size_t>(job.rank_on_host()) % devices.size()];
+}
+
+/// GPUs that a rank may take, as text for the others.
+std::string room_of_rank(const SniffConfig& config, const parallel::Job& job) {
+  const std::vector<at::Device> all = devices_of_host(config.model);
+  std::vector<at::Device> mine = share_of_rank(all, job);
+  if (mine.empty()) mine = {device_of_rank(all, job)};
+  const int64_t usable = mine.front().is_cpu() ? 0 : usable_memory(config, mine);
+  return nlohmann::json{{"gpus", mine.size()}, {"usable", usable}}.dump();
+}
+
+/// Of all ranks' rooms.
+Parallel parallel_in_least(const std::vector<std::string>& rooms, const SniffConfig& config,
+                           const Inputs& inputs) {
+  auto gpus = std::numeric_limits<size_t>::max();
+  auto usable = std::numeric_limits<int64_t>::max();
+  for (const std::string& text : rooms) {
+    const auto room = nlohmann::json::parse(text);
+    gpus = std::min(gpus, room.at("gpus").get<size_t>());
+    usable = std::min(usable, room.at("usable").get<int64_t>());
+  }
+  const std::vector<at::Device> devices(gpus, choose_device(config.model));
+  return choose_parallel(config, inputs.model.spec, inputs.plan.wanted, devices, usable);
+}
+
 }  // namespace
 
-std::vector<std::string> devices_of_processes(const SniffConfig& config) {
+Parallel parallel_on_host(const SniffConfig& config) {
+  if (config.inference.parallel != Parallel::Auto) return config.inference.parallel;
   const std::vector<at::Device> devices = devices_of_host(config.model);
-  const bool together = config.inference.parallel == Parallel::Heads;
+  if (devices.size() == 1 || config.inference.processes.value_or(1) > 1) return Parallel::Documents;
+  const ModelOutline outline = outline_model(config);
+  const auto choose = [&](const std::vector<at::Device>& seen) {
+    return choose_parallel(config, outline.model.spec, outline.plan.wanted, devices,
+                           usable_memory(config, seen));
+  };
+  const Parallel by_first = choose({devices.front()});  // to look at a GPU takes memory of it
+  return by_first == Parallel::Documents ? by_first : choose(devices);
+}
+
+std::vector<std::string> devices_of_processes(const SniffConfig& config, Parallel parallel) {
+  const std::vector<at::Device> devices = devices_of_host(config.model);
   const auto useful = std::min<int64_t>(std::ssize(devices),
                                         config.dataset.max_samples.value_or(std::ssize(devices)));
+  const int64_t count = config.inference.processes.value_or(takes_all_gpus(parallel) ? 1 : useful);
   std::vector<std::string> used;
-  for (int64_t i = 0; i < config.inference.processes.value_or(together ? 1 : useful); ++i)
+  for (int64_t i = 0; i < count; ++i)
     used.push_back(devices[static_cast<size_t>(i) % devices.size()].str());
   return used;
 }
@@ -82,11 +119,28 @@ void set_threads_of_rank(const InferenceConfig& config, const parallel::Job& job
   at::set_num_threads(std::clamp(share, 1, mine));
 }
 
+Parallel agreed_parallel(const SniffConfig& config, std::optional<Parallel> known,
+                         const Inputs& inputs, parallel::Job& job) {
+  if (config.inference.parallel != Parallel::Auto) return config.inference.parallel;
+  const auto text = [](Parallel parallel) { return std::to_string(static_cast<int>(parallel)); };
+  std::string agreed = job.broadcast(known ? text(*known) : "");
+  if (agreed.empty()) {
+    const std::vector<std::string> rooms = job.gather(room_of_rank(config, job));
+    agreed = job.broadcast(job.rank() == 0 ? text(parallel_in_least(rooms, config, inputs)) : "");
+  }
+  return static_cast<Parallel>(std::stoi(agreed));
+}
+
 std::vector<at::Device> devices_of_rank(const SniffConfig& config, const parallel::Job& job) {
-  if (config.inference.parallel == Parallel::Heads)
-    return share_of_rank(choose_devices(config), job);
-  const std::vector<at::Device> devices = devices_of_host(config.model);
-  return {devices[static_cast<size_t>(job.rank_on_host()) % devices.size()]};
+  if (!takes_all_gpus(config.inference.parallel))
+    return {device_of_rank(devices_of_host(config.model), job)};
+  const std::vector<at::Device> all = choose_devices(config);
+  const std::vector<at::Device> mine = share_of_rank(all, job);
+  if (!mine.empty()) return mine;
+  throw ConfigError(
+      "inference.parallel: heads and layers: the {} ranks on {} can't share {} GPUs evenly. Start "
+      "one rank per host, or as many as divide its GPUs; each has to see all of them",
+      job.ranks_on_host(), job.host(), all.size());
 }
 
 Inputs open_inputs_of_job(const SniffConfig& config, const InputOptions& options,

@@ -11,10 +11,14 @@
 
 namespace qk::sniffer {
 
+/// What inference.parallel: auto means on this host, by the model's config.json and the memory of
+/// its GPUs; only looks at it. Throws the errors of config, Hub and model.
+Parallel parallel_on_host(const SniffConfig& config);
+
 /// What each process of a job computes on that sniff-qk starts by itself: inference.processes of
-/// them, else one for each GPU if the config names no single device. Throws ConfigError as
-/// choose_device does.
-std::vector<std::string> devices_of_processes(const SniffConfig& config);
+/// them, else one for each GPU if the config names no single device and they don't work together.
+/// Throws ConfigError as choose_device does.
+std::vector<std::string> devices_of_processes(const SniffConfig& config, Parallel parallel);
 
 /// "4 processes, one per GPU".
 std::string describe_processes(const std::vector<std::string>& devices);
@@ -26,9 +30,14 @@ void check_launched(const InferenceConfig& config);
 /// fewer.
 void set_threads_of_rank(const InferenceConfig& config, const parallel::Job& job);
 
+/// What inference.parallel: auto means for all ranks: what rank 0 knows already, else what fits the
+/// rank that has the fewest GPUs and the least memory. All ranks call it, before any holds weights.
+Parallel agreed_parallel(const SniffConfig& config, std::optional<Parallel> known,
+                         const Inputs& inputs, parallel::Job& job);
+
 /// Where this rank computes: ranks of a host whose config names no single GPU take its GPUs in
-/// turn, with inference.parallel: heads an equal share of them each. Throws ConfigError as
-/// choose_devices does, and where the ranks can't share evenly.
+/// turn, with inference.parallel: heads or layers an equal share of them each. Throws ConfigError
+/// as choose_devices does, and where the ranks can't share evenly.
 std::vector<at::Device> devices_of_rank(const SniffConfig& config, const parallel::Job& job);
 
 /// open_inputs() on rank 0 first, so that it alone downloads. All ranks call it.

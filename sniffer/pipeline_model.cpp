@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/log.h"
+#include "models/layer_split.h"
 #include "sniffer/config_print.h"
 #include "sniffer/plan_work.h"
 
@@ -82,11 +83,12 @@ int64_t usable_memory_of(const SniffConfig& config, at::Device device) {
   return static_cast<int64_t>(kShare * static_cast<double>(std::max<int64_t>(free, 0)));
 }
 
-/// What they may still take on each of them.
-int64_t usable_memory(const SniffConfig& config, const std::vector<at::Device>& devices) {
-  int64_t least = std::numeric_limits<int64_t>::max();
-  for (const at::Device device : devices) least = std::min(least, usable_memory_of(config, device));
-  return least;
+/// Whether a pass over a document of tokenizer.max_length has room beside the weights.
+bool fits(const SniffConfig& config, const models::DecoderSpec& spec,
+          const models::DecoderOptions& options, int64_t usable) {
+  const models::PassMemory pass = models::pass_memory(spec, options);
+  const int64_t bytes = pass.fixed_bytes + pass.bytes_per_token * config.tokenizer.max_length;
+  return weight_bytes(spec, options) + static_cast<double>(bytes) <= static_cast<double>(usable);
 }
 
 }  // namespace
@@ -119,13 +121,13 @@ at::Device choose_device(const ModelConfig& model) {
 
 std::vector<at::Device> choose_devices(const SniffConfig& config) {
   const at::Device device = choose_device(config.model);
-  if (device.is_cpu() || config.inference.parallel == Parallel::Documents) return {device};
+  if (device.is_cpu() || !takes_all_gpus(config.inference.parallel)) return {device};
   const int count = at::accelerator::deviceCount();
   const std::string& wanted = config.model.device_map.value_or("auto");
   if (count > 1 && wanted != "auto" && wanted != "cuda") {
     throw ConfigError(
-        "model.device_map: '{}', but inference.parallel: heads takes all {} GPUs; set device_map: "
-        "auto, and CUDA_VISIBLE_DEVICES to the GPUs it may take",
+        "model.device_map: '{}', but inference.parallel: heads and layers take all {} GPUs; set "
+        "device_map: auto, and CUDA_VISIBLE_DEVICES to the GPUs that the run may take",
         wanted, count);
   }
   std::vector<at::Device> devices;
@@ -141,30 +143,82 @@ models::Precision precision_of(const SniffConfig& config, at::Device device) {
   return {weights, scalar_type(autocast)};
 }
 
-bool streams_weights(const SniffConfig& config, const models::DecoderSpec& spec, int64_t layers,
-                     const std::vector<at::Device>& devices) {
-  if (devices.front().is_cpu()) return false;
-  const models::Precision precision = precision_of(config, devices.front());
-  const models::PassMemory pass = models::pass_memory(spec, precision, std::ssize(devices));
-  const double needed = weight_bytes(spec, layers, precision.products) +
-                        static_cast<double>(pass.fixed_bytes) +
-                        static_cast<double>(pass.bytes_per_token * config.tokenizer.max_length);
-  return needed > static_cast<double>(usable_memory(config, devices));
+int64_t usable_memory(const SniffConfig& config, const std::vector<at::Device>& devices) {
+  int64_t least = std::numeric_limits<int64_t>::max();
+  for (const at::Device device : devices) least = std::min(least, usable_memory_of(config, device));
+  return least;
+}
+
+models::DecoderOptions lay_out(const SniffConfig& config, const models::DecoderSpec& spec,
+                               const std::vector<models::WantedLayer>& wanted,
+                               std::vector<at::Device> devices, int64_t usable) {
+  using models::Split, models::WeightStore;
+  models::DecoderOptions options{
+      .precision = precision_of(config, devices.front()),
+      .devices = std::move(devices),
+      .split = config.inference.parallel == Parallel::Layers ? Split::Layers : Split::Heads,
+      .before_rotary = config.capture.capture_pre_rope,
+      .wanted = wanted};
+  options.devices.resize(models::layers_of_devices(spec, options).size(), at::kCPU);
+  if (options.devices.front().is_cpu() || fits(config, spec, options, usable)) return options;
+  if (options.devices.size() > 1 && options.split == Split::Heads) {
+    options.store = WeightStore::Shared;
+    if (fits(config, spec, options, usable)) return options;
+  }
+  options.store = WeightStore::Streamed;
+  return options;
+}
+
+bool fits_one_gpu(const SniffConfig& config, const models::DecoderSpec& spec,
+                  const std::vector<models::WantedLayer>& wanted, at::Device gpu, int64_t usable) {
+  const models::DecoderOptions alone{
+      .precision = precision_of(config, gpu), .devices = {gpu}, .wanted = wanted};
+  return fits(config, spec, alone, usable);
+}
+
+Parallel choose_parallel(const SniffConfig& config, const models::DecoderSpec& spec,
+                         const std::vector<models::WantedLayer>& wanted,
+                         const std::vector<at::Device>& devices, int64_t usable) {
+  const auto together = [&](Parallel parallel) {
+    SniffConfig tried = config;
+    tried.inference.parallel = parallel;
+    const models::DecoderOptions options = lay_out(tried, spec, wanted, devices, usable);
+    return options.store != models::WeightStore::Streamed;
+  };
+  if (devices.size() == 1 || fits_one_gpu(config, spec, wanted, devices.front(), usable))
+    return Parallel::Documents;
+  if (models::can_share_heads(spec, devices.size()) && together(Parallel::Heads))
+    return Parallel::Heads;
+  return together(Parallel::Layers) ? Parallel::Layers : Parallel::Documents;
+}
+
+std::string describe_layout(const models::DecoderOptions& options) {
+  const size_t gpus = options.devices.size();
+  if (options.store == models::WeightStore::Shared)
+    return fmt::format("each layer's weights are shared by {} GPUs", gpus);
+  if (options.split == models::Split::Layers && gpus > 1)
+    return fmt::format("its layers are shared by {} GPUs", gpus);
+  return "";
 }
 
 PassBudget pass_budget(const SniffConfig& config, const models::Decoder& decoder) {
   constexpr int64_t kUnlimited = std::numeric_limits<int32_t>::max();
-  const std::vector<at::Device>& devices = decoder.devices();
-  if (devices.front().is_cpu()) return {kPassTokensPerThread * at::get_num_threads(), kUnlimited};
-  const models::PassMemory memory =
-      models::pass_memory(decoder.spec(), decoder.precision(), std::ssize(devices));
-  const int64_t usable = usable_memory(config, devices) - memory.fixed_bytes;
+  const models::DecoderOptions& options = decoder.options();
+  if (options.devices.front().is_cpu())
+    return {kPassTokensPerThread * at::get_num_threads(), kUnlimited};
+  const models::PassMemory memory = models::pass_memory(decoder.spec(), options);
+  const int64_t usable = usable_memory(config, options.devices) - memory.fixed_bytes;
   const int64_t fitting =
       std::min(kUnlimited, std::max<int64_t>(usable, 0) / memory.bytes_per_token);
   log::debug("device: {} bytes per token, passes of up to {} tokens", memory.bytes_per_token,
              fitting);
-  const int64_t most = decoder.streams_weights() ? kStreamedPassTokens : kGpuPassTokens;
-  return {std::min(most * std::ssize(devices), fitting / 2), fitting};
+  return {std::min(largest_pass(options), fitting / 2), fitting};
+}
+
+int64_t largest_pass(const models::DecoderOptions& options) {
+  const bool streamed = options.store == models::WeightStore::Streamed;
+  const int64_t tokens = streamed ? kStreamedPassTokens : kGpuPassTokens;
+  return options.split == models::Split::Heads ? tokens * std::ssize(options.devices) : tokens;
 }
 
 void release_device_memory(c10::DeviceType type) {

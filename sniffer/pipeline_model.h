@@ -18,7 +18,7 @@ at::ScalarType scalar_type(WeightType type);
 /// the CPU. Throws ConfigError when the device isn't there.
 at::Device choose_device(const ModelConfig& model);
 
-/// Those that share each document: with inference.parallel: heads all GPUs of the machine, else the
+/// Those of one process: with inference.parallel: heads or layers all GPUs of the machine, else the
 /// one that choose_device gives. Throws ConfigError as it does, and where device_map names one of
 /// several GPUs.
 std::vector<at::Device> choose_devices(const SniffConfig& config);
@@ -41,11 +41,37 @@ constexpr int64_t kGpuPassTokens = 65536;
 /// The same for a pass over streamed weights: long enough that a layer arrives while one computes.
 constexpr int64_t kStreamedPassTokens = 4 * kGpuPassTokens;
 
-/// Whether the weights of the model's first `layers` layers would leave no room on one of the GPUs
-/// for its part of a pass over a document of tokenizer.max_length, and so go through their memory
-/// layer by layer.
-bool streams_weights(const SniffConfig& config, const models::DecoderSpec& spec, int64_t layers,
-                     const std::vector<at::Device>& devices);
+/// Of a pass of some documents, on all GPUs of a process together.
+int64_t largest_pass(const models::DecoderOptions& options);
+
+/// Whether one process computes on several GPUs.
+inline bool takes_all_gpus(Parallel parallel) {
+  return parallel == Parallel::Heads || parallel == Parallel::Layers;
+}
+
+/// What tensors may still take on each of some GPUs, in bytes.
+int64_t usable_memory(const SniffConfig& config, const std::vector<at::Device>& devices);
+
+/// How a model is laid out on `devices`, GPUs that may take so many bytes each, or the CPU: all
+/// weights on each GPU if a pass over a document of tokenizer.max_length fits beside them; else, if
+/// GPUs share heads, a part of the weights on each; else they are streamed.
+models::DecoderOptions lay_out(const SniffConfig& config, const models::DecoderSpec& spec,
+                               const std::vector<models::WantedLayer>& wanted,
+                               std::vector<at::Device> devices, int64_t usable);
+
+/// Whether all weights, and a pass as above, fit on one of the GPUs.
+bool fits_one_gpu(const SniffConfig& config, const models::DecoderSpec& spec,
+                  const std::vector<models::WantedLayer>& wanted, at::Device gpu, int64_t usable);
+
+/// What inference.parallel: auto means for a process that may take so many GPUs: documents if the
+/// model fits on one, else heads or layers, whatever fits. Never Auto.
+Parallel choose_parallel(const SniffConfig& config, const models::DecoderSpec& spec,
+                         const std::vector<models::WantedLayer>& wanted,
+                         const std::vector<at::Device>& devices, int64_t usable);
+
+/// "each layer's weights are shared by 4 GPUs", "its layers are shared by 4 GPUs"; empty where
+/// every GPU of the process has the whole model.
+std::string describe_layout(const models::DecoderOptions& options);
 
 /// CPU: some work for every thread. GPUs: what the free memory of each holds, up to where more
 /// makes nothing faster.

@@ -62,15 +62,24 @@ int early_threads(const SniffConfig& config) {
   return choose_device(config.model).is_cpu() ? 0 : std::max(1, at::get_num_threads() / 2);
 }
 
+ModelOutline outline(const SniffConfig& config, const std::filesystem::path& model_folder) {
+  auto model = models::describe_model(model_folder, config.model.config_overrides);
+  auto plan = plan_capture(config.capture, model.spec,
+                           precision_of(config, choose_device(config.model)).stream());
+  return {std::move(model), std::move(plan)};
+}
+
 }  // namespace
+
+ModelOutline outline_model(const SniffConfig& config) {
+  return outline(config, Finder().model(config).folder);
+}
 
 Inputs open_inputs(const SniffConfig& config, const InputOptions& options) {
   Finder finder(options.stop);
   const FoundFolder found_model = finder.model(config);
   const FoundFolder found_tokenizer = finder.tokenizer(config);
-  auto model = models::describe_model(found_model.folder, config.model.config_overrides);
-  auto plan = plan_capture(config.capture, model.spec,
-                           precision_of(config, choose_device(config.model)).stream());
+  auto [model, plan] = outline(config, found_model.folder);
   if (options.weights)
     finder.weights(config, found_model, models::NeededTensors(model, plan.wanted));
   auto tokenizer = tokenizer::Tokenizer::open(found_tokenizer.folder);
@@ -100,21 +109,21 @@ std::unique_ptr<source::TextReader> open_texts(const SniffConfig& config,
 models::Decoder load_decoder(const SniffConfig& config, const Inputs& inputs,
                              const std::vector<at::Device>& devices) {
   const at::Device device = devices.front();
-  const std::vector<models::WantedLayer>& wanted = inputs.plan.wanted;
-  const auto layers = static_cast<int64_t>(models::computed_layers(wanted));
-  const bool streamed = streams_weights(config, inputs.model.spec, layers, devices);
-  if (streamed)
+  const int64_t usable = device.is_cpu() ? 0 : usable_memory(config, devices);
+  const models::DecoderOptions options =
+      lay_out(config, inputs.model.spec, inputs.plan.wanted, devices, usable);
+  const std::string layout = describe_layout(options);
+  if (options.store == models::WeightStore::Streamed) {
     log::info(
         "the weights go through the memory of {} layer by layer: all of them would leave no "
         "room for a pass",
         device.str());
+  } else if (!layout.empty()) {
+    const bool fits = fits_one_gpu(config, inputs.model.spec, inputs.plan.wanted, device, usable);
+    log::info("the model {} on one GPU: {}", fits ? "would fit" : "does not fit", layout);
+  }
   try {
-    return models::Decoder::load(inputs.model_folder, inputs.model,
-                                 {.precision = precision_of(config, device),
-                                  .devices = devices,
-                                  .before_rotary = config.capture.capture_pre_rope,
-                                  .wanted = wanted,
-                                  .streamed = streamed});
+    return models::Decoder::load(inputs.model_folder, inputs.model, options);
   } catch (const c10::OutOfMemoryError&) {
     throw ConfigError(
         "model.name: {}: the memory of {} does not hold what loading takes. `sniff-qk plan` says "

@@ -30,6 +30,15 @@ struct InputOptions {
   bool weights = true;  ///< false: a model of the Hub needs only its config.json
 };
 
+/// What the run computes, by config.json alone.
+struct ModelOutline {
+  models::ModelDescription model;
+  CapturePlan plan;
+};
+
+/// Throws the errors of config, Hub and model.
+ModelOutline outline_model(const SniffConfig& config);
+
 /// Throws the errors of config, Hub, model, tokenizer and dataset, in this order.
 Inputs open_inputs(const SniffConfig& config, const InputOptions& options = {});
 

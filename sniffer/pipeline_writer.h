@@ -1,6 +1,7 @@
 #pragma once
 /// The writer on its own thread, behind a queue that is bounded in bytes: the forward pass goes on
 /// while rows are written, and waits when they come faster than the disk takes them.
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -42,7 +43,7 @@ class WriterThread {
   const int64_t queue_bytes_;
   saver::CapturedBatch pending_;  // the calling thread's
   int64_t pending_bytes_ = 0;
-  double seconds_waited_ = 0;
+  std::atomic<double> seconds_waited_ = 0;
 
   mutable std::mutex mutex_;  // guards everything below
   std::condition_variable changed_;

@@ -8,7 +8,6 @@
 #include <set>
 
 #include "base/error.h"
-#include "models/layer_store.h"
 #include "sniffer/pipeline_job.h"
 #include "sniffer/pipeline_model.h"
 #include "sniffer/pipeline_setup.h"
@@ -38,28 +37,24 @@ DiskPlan plan_disk(const RunPlan& plan) {
   return disk;
 }
 
-double pass_bytes(const RunPlan& plan, const models::Precision& precision) {
+double pass_bytes(const RunPlan& plan, const models::DecoderOptions& options) {
   const int64_t longest = plan.config.tokenizer.max_length;
   if (plan.gpus > 0) {
-    const models::PassMemory memory = models::pass_memory(plan.model.spec, precision, plan.gpus);
-    return static_cast<double>(memory.fixed_bytes + std::max(kGpuPassTokens * plan.gpus, longest) *
-                                                        memory.bytes_per_token);
+    const models::PassMemory memory = models::pass_memory(plan.model.spec, options);
+    return static_cast<double>(memory.fixed_bytes +
+                               std::max(largest_pass(options), longest) * memory.bytes_per_token);
   }
   const int threads = at::get_num_threads();
   return activation_bytes(plan.model.spec, kPassTokensPerThread * threads + longest, threads,
-                          precision.weights);
+                          options.precision.weights);
 }
 
-MemoryPlan plan_memory(const RunPlan& plan, const std::vector<at::Device>& devices) {
-  const models::Precision precision = precision_of(plan.config, devices.front());
-  const bool streamed = streams_weights(plan.config, plan.model.spec, plan.work.layers, devices);
-  const auto held = static_cast<int64_t>(models::StreamedLayers::kOnDevice);
-  const int64_t layers = streamed ? std::min(held, plan.work.layers) : plan.work.layers;
+MemoryPlan plan_memory(const RunPlan& plan, const models::DecoderOptions& options) {
   const auto row_bytes =
       static_cast<double>(plan.layout.head_dim * saver::bytes_of(plan.layout.vector_type) + 12);
-  return {.streamed = streamed,
-          .weights = weight_bytes(plan.model.spec, layers, precision.products),
-          .activations = pass_bytes(plan, precision),
+  return {.store = options.store,
+          .weights = weight_bytes(plan.model.spec, options),
+          .activations = pass_bytes(plan, options),
           .writer = std::min(static_cast<double>(memory_budget(plan.config.output)),
                              plan.rows.all * row_bytes),
           .host = static_cast<double>(::sysconf(_SC_PHYS_PAGES)) *
@@ -74,7 +69,7 @@ void count_heads(RunPlan& plan) {
   }
 }
 
-/// GPUs that share each document, or have documents of their own.
+/// GPUs that share the work of a process, or have documents of their own.
 double gpus_at_work(const RunPlan& plan) {
   const size_t apart = std::set(plan.devices.begin(), plan.devices.end()).size();
   return static_cast<double>(std::max<int64_t>(plan.gpus, static_cast<int64_t>(apart)));
@@ -92,15 +87,21 @@ double typical_rows(const RowCount& rows) {
 RunPlan make_plan(const SniffConfig& config, const PlanOptions& options) {
   if (config.inference.threads) at::set_num_threads(static_cast<int>(*config.inference.threads));
   const Inputs inputs = open_inputs(config, {.weights = false});
-  const std::vector<at::Device> devices = choose_devices(config);
+  SniffConfig decided = config;
+  decided.inference.parallel = parallel_on_host(config);
+  const std::vector<at::Device> devices = choose_devices(decided);
   const at::Device device = devices.front();
-  const models::Precision precision = precision_of(config, device);
+  const models::DecoderOptions model =
+      lay_out(decided, inputs.model.spec, inputs.plan.wanted, devices,
+              device.is_cpu() ? 0 : usable_memory(config, devices));
   RunPlan plan;
   plan.config = config;
   plan.model = inputs.model;
   plan.layout = inputs.plan.layout;
-  plan.gpus = device.is_cpu() ? 0 : std::ssize(devices);
-  plan.devices = devices_of_processes(config);
+  plan.gpus = device.is_cpu() ? 0 : std::ssize(model.devices);
+  plan.parallel = decided.inference.parallel;
+  plan.model_layout = describe_layout(model);
+  plan.devices = devices_of_processes(config, plan.parallel);
   plan.documents = count_documents(*inputs.reader, inputs.tokenizer, config.tokenizer.max_length,
                                    options.count_seconds);
   plan.rows = count_rows(config.capture, plan.layout, plan.documents);
@@ -109,11 +110,11 @@ RunPlan make_plan(const SniffConfig& config, const PlanOptions& options) {
                                        typical_rows(plan.rows), inputs.tokenizer);
   plan.disk = plan_disk(plan);
   plan.work = count_work(plan.model.spec, inputs.plan.wanted, plan.documents);
-  plan.memory = plan_memory(plan, devices);
+  plan.memory = plan_memory(plan, model);
   if (options.calibrate) {
     const auto tokens =
         static_cast<int64_t>(plan.documents.tokens / std::max(plan.documents.all, 1.0));
-    plan.speed = measure_speed(plan.model.spec, precision.products, device, tokens);
+    plan.speed = measure_speed(plan.model.spec, model.precision.products, device, tokens);
     plan.seconds = plan.speed->seconds(plan.work) / gpus_at_work(plan);
   }
   return plan;

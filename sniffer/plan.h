@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "models/decoder_options.h"
 #include "models/registry.h"
 #include "saver/rows.h"
 #include "sniffer/config.h"
@@ -31,18 +32,20 @@ struct DiskPlan {
 
 /// Of each process.
 struct MemoryPlan {
-  bool streamed = false;                ///< weights go through the device's memory layer by layer
-  double weights = 0, activations = 0;  ///< on each device that computes
-  double writer = 0;                    ///< on the host: rows on their way to the disk, at most
-  double host = 0;                      ///< of the machine; 0: unknown
+  models::WeightStore store = models::WeightStore::Resident;  ///< of the weights
+  double weights = 0, activations = 0;                        ///< on each device that computes
+  double writer = 0;  ///< on the host: rows on their way to the disk, at most
+  double host = 0;    ///< of the machine; 0: unknown
 };
 
 struct RunPlan {
   SniffConfig config;
   models::ModelDescription model;
   saver::CaptureLayout layout;
-  int64_t gpus = 0;                  ///< that share each document; 0: the CPU computes
-  std::vector<std::string> devices;  ///< of each process
+  int64_t gpus = 0;                         ///< of each process; 0: the CPU computes
+  Parallel parallel = Parallel::Documents;  ///< how they share the work; never Auto
+  std::string model_layout;                 ///< of a model that several GPUs hold together
+  std::vector<std::string> devices;         ///< of each process
   DocumentCount documents;
   RowCount rows;
   int64_t heads = 0, files = 0;

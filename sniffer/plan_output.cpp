@@ -1,8 +1,10 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 
 #include "base/numbers.h"
+#include "sniffer/config_fields.h"
 #include "sniffer/pipeline_job.h"
 #include "sniffer/plan.h"
 #include "sniffer/progress.h"
@@ -119,9 +121,11 @@ void add_cost(Text& text, const RunPlan& plan) {
                                 readable_bytes(plan.disk.files), readable_bytes(plan.disk.spool),
                                 readable_bytes(plan.disk.available), plan.disk.folder));
   const MemoryPlan& memory = plan.memory;
+  const bool streamed = memory.store == models::WeightStore::Streamed;
   if (plan.devices.size() > 1)
     text.line("processes", fmt::format("{}; memory is what each of them takes",
                                        describe_processes(plan.devices)));
+  if (!plan.model_layout.empty()) text.line("model", plan.model_layout);
   text.line(
       plan.gpus == 0   ? "memory"
       : plan.gpus == 1 ? "GPU memory"
@@ -130,7 +134,7 @@ void add_cost(Text& text, const RunPlan& plan) {
           "about {}: weights {}{}, activations {}{}",
           readable_bytes(memory.weights + memory.activations + (plan.gpus > 0 ? 0 : memory.writer)),
           readable_bytes(memory.weights),
-          memory.streamed ? " (streamed, of some layers at a time)"
+          streamed        ? " (streamed, of some layers at a time)"
           : plan.gpus > 0 ? ""
                           : " (mapped from the files)",
           readable_bytes(memory.activations),
@@ -155,6 +159,10 @@ Json layers_json(const models::DecoderSpec& spec) {
                       {"sliding_window", window}});
   }
   return layers;
+}
+
+std::string name_of(Parallel parallel) {
+  return std::string(std::ranges::find(kParallelNames, parallel, &EnumName<Parallel>::value)->name);
 }
 
 Json heads_json(const RunPlan& plan) {
@@ -222,6 +230,7 @@ Json plan_json(const RunPlan& plan) {
             {"writer_bytes", plan.memory.writer},
             {"host_bytes", plan.memory.host}}},
           {"processes", plan.devices},
+          {"parallel", name_of(plan.parallel)},
           {"work",
            {{"layers", plan.work.layers},
             {"product_flops", plan.work.product_flops},

@@ -10,6 +10,8 @@
 
 #include "base/stopwatch.h"
 #include "kernels/linear.h"
+#include "models/layer_split.h"
+#include "models/shared_layers.h"
 
 namespace qk::sniffer {
 namespace {
@@ -145,12 +147,21 @@ std::function<int64_t(int64_t)> cost_of_tokens(const models::DecoderSpec& spec,
   return [work, token](int64_t tokens) { return std::llround(work(tokens).flops() / token); };
 }
 
-double weight_bytes(const models::DecoderSpec& spec, int64_t layers, at::ScalarType dtype) {
-  const auto size = static_cast<double>(c10::elementSize(dtype));
-  double values = static_cast<double>(spec.vocab * spec.hidden);
-  for (int64_t i = 0; i < layers; ++i)
-    if (spec.layers[static_cast<size_t>(i)].attention) values += layer_weights(spec);
-  return values * size;
+double weight_bytes(const models::DecoderSpec& spec, const models::DecoderOptions& options) {
+  const std::vector<std::vector<size_t>> layers = models::layers_of_devices(spec, options);
+  double most = 0;
+  for (const std::vector<size_t>& own : layers) {
+    const auto all = static_cast<double>(own.size());
+    double held = all;
+    if (options.store == models::WeightStore::Streamed)
+      held = std::min(all, static_cast<double>(models::StreamedLayers::kOnDevice));
+    if (options.store == models::WeightStore::Shared)
+      held = all / static_cast<double>(layers.size()) + models::SharedLayers::kOnDevice;
+    const bool first = own.front() == layers.front().front();
+    most = std::max(most, held * layer_weights(spec) +
+                              (first ? static_cast<double>(spec.vocab * spec.hidden) : 0));
+  }
+  return most * static_cast<double>(c10::elementSize(options.precision.products));
 }
 
 double activation_bytes(const models::DecoderSpec& spec, int64_t tokens, int threads,

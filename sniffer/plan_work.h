@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "models/attention_tap.h"
+#include "models/decoder_options.h"
 #include "models/family.h"
 #include "sniffer/plan_documents.h"
 
@@ -27,8 +28,9 @@ Work count_work(const models::DecoderSpec& spec, const std::vector<models::Wante
 std::function<int64_t(int64_t tokens)> cost_of_tokens(
     const models::DecoderSpec& spec, const std::vector<models::WantedLayer>& wanted);
 
-/// Of the embedding and the layers that are computed, in the model's dtype.
-double weight_bytes(const models::DecoderSpec& spec, int64_t layers, at::ScalarType dtype);
+/// Of the embedding and the layers that are computed: what a device holds of them, of several the
+/// one that holds most.
+double weight_bytes(const models::DecoderSpec& spec, const models::DecoderOptions& options);
 
 /// Of the activations of a pass with so many tokens, about.
 double activation_bytes(const models::DecoderSpec& spec, int64_t tokens, int threads,

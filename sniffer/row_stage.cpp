@@ -22,62 +22,63 @@ at::Tensor pinned_bytes(int64_t count) {
 
 }  // namespace
 
-RowStage::RowStage(at::Device device, int64_t bytes, Sink sink, PassDone pass_done)
-    : device_(device), bytes_(bytes), sink_(std::move(sink)), pass_done_(std::move(pass_done)) {}
+RowStage::RowStage(int64_t bytes, Sink sink, PassDone pass_done)
+    : bytes_(bytes), sink_(std::move(sink)), pass_done_(std::move(pass_done)) {}
 
-void RowStage::add(StagedBlock staged, const std::function<void(at::Tensor memory)>& gather) {
+void RowStage::add(StagedBlock staged, at::Device device,
+                   const std::function<void(at::Tensor memory)>& gather) {
   QK_ASSERT(staged.bytes <= kBlockBytes);
-  if (device_.is_cpu()) {
+  if (device.is_cpu()) {
     std::vector<std::byte> vectors(static_cast<size_t>(staged.bytes));
     gather(at::from_blob(vectors.data(), {staged.bytes}, at::kByte));
     staged.block.vectors = std::move(vectors);
+    handed_on_of_pass_ = true;
     sink_(std::move(staged.block));
     return;
   }
-  if (open_.device.defined() && open_.used + staged.bytes > open_.device.size(0)) flush();
-  if (!open_.device.defined())
-    open_.device = bytes_on(device_, std::clamp(expected_, staged.bytes, kBlockBytes));
-  gather(open_.device.slice(0, open_.used, open_.used + staged.bytes));
-  open_.used += staged.bytes;
+  Chunk& open = open_[device.index()];
+  if (open.device.defined() && open.used + staged.bytes > open.device.size(0))
+    send(std::exchange(open, {}));
+  if (!open.device.defined())
+    open.device = bytes_on(device, std::clamp(expected_, staged.bytes, kBlockBytes));
+  gather(open.device.slice(0, open.used, open.used + staged.bytes));
+  open.used += staged.bytes;
   expected_ -= staged.bytes;
-  open_.blocks.push_back(std::move(staged));
+  open.blocks.push_back(std::move(staged));
 }
 
 /// Queues the copy beside the decoder's work, behind what has filled the chunk.
 void RowStage::copy_to_host(Chunk& chunk) {
-  const c10::impl::VirtualGuardImpl device(device_.type());
-  c10::Event filled(device_.type());
-  filled.record(device.getStream(device_));
-  if (!copies_) copies_ = device.getStreamFromGlobalPool(device_);
-  filled.block(*copies_);
-  const c10::StreamGuard guard(*copies_);
+  const at::Device at = chunk.device.device();
+  const c10::impl::VirtualGuardImpl device(at.type());
+  c10::Event filled(at.type());
+  filled.record(device.getStream(at));
+  std::optional<c10::Stream>& copies = copies_[at.index()];
+  if (!copies) copies = device.getStreamFromGlobalPool(at);
+  filled.block(*copies);
+  const c10::StreamGuard guard(*copies);
   chunk.host = pinned_bytes(chunk.used);
   chunk.host.copy_(chunk.device.slice(0, 0, chunk.used), /*non_blocking=*/true);
-  chunk.copied.emplace(device_.type());
-  chunk.copied->record(*copies_);
+  chunk.copied.emplace(at.type());
+  chunk.copied->record(*copies);
 }
 
-/// Sends the open chunk on its way.
-void RowStage::flush() {
-  if (open_.used > 0) {
-    while (!under_way_.empty() && bytes_under_way_ + open_.used > bytes_) hand_on_oldest();
-    copy_to_host(open_);
-  }
-  bytes_under_way_ += open_.used;
-  under_way_.push_back(std::exchange(open_, {}));
+void RowStage::send(Chunk chunk) {
+  while (!under_way_.empty() && bytes_under_way_ + chunk.used > bytes_) hand_on_oldest();
+  copy_to_host(chunk);
+  bytes_under_way_ += chunk.used;
+  under_way_.push_back(std::move(chunk));
   ++chunks_of_pass_;
 }
 
 void RowStage::end_pass(std::vector<int64_t> rows_by_document) {
-  if (device_.is_cpu()) {
-    pass_done_(rows_by_document);
-    return;
-  }
-  open_.pass_done = std::move(rows_by_document);
-  flush();
-  ++passes_under_way_;
-  chunks_of_pass_ = 0;
+  for (auto& [device, chunk] : std::exchange(open_, {})) send(std::move(chunk));
+  const bool without_chunk = std::exchange(chunks_of_pass_, 0) == 0;
   handed_on_of_pass_ = false;
+  if (under_way_.empty()) return pass_done_(rows_by_document);
+  if (without_chunk) under_way_.emplace_back();
+  under_way_.back().pass_done = std::move(rows_by_document);
+  ++passes_under_way_;
 }
 
 void RowStage::drain(size_t keep) {
@@ -109,8 +110,8 @@ void RowStage::hand_on_oldest() {
 }
 
 bool RowStage::drop_pass() {
-  if (handed_on_of_pass_ || device_.is_cpu()) return false;
-  open_ = {};
+  if (handed_on_of_pass_) return false;
+  open_.clear();
   for (; chunks_of_pass_ > 0; --chunks_of_pass_) {
     bytes_under_way_ -= under_way_.back().used;
     under_way_.pop_back();

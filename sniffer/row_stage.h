@@ -1,10 +1,11 @@
 #pragma once
-/// The way of rows from the decoder's device to the writer.
+/// The way of rows from the decoder's devices to the writer.
 #include <ATen/core/Tensor.h>
 #include <c10/core/Event.h>
 
 #include <deque>
 #include <functional>
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -20,18 +21,20 @@ struct StagedBlock {
 
 /// On a CPU blocks go straight to the sink. On a GPU they collect in device memory, leave in few
 /// large asynchronous copies to pinned memory, and reach the sink when drained; only when more than
-/// `bytes` are under way does adding wait for the oldest copy.
+/// `bytes` are under way does adding wait for the oldest copy. The sink gets the blocks of a pass
+/// before those of the next one, and those from one device in the order in which they were added.
 class RowStage {
  public:
   static constexpr int64_t kBlockBytes = 64 << 20;
 
   using Sink = std::function<void(saver::RowBlock)>;
   using PassDone = std::function<void(const std::vector<int64_t>& rows_by_document)>;
-  RowStage(at::Device device, int64_t bytes, Sink sink, PassDone pass_done);
+  RowStage(int64_t bytes, Sink sink, PassDone pass_done);
 
-  /// gather(memory): queues the block's vectors into memory, `staged.bytes` on the stage's device.
-  /// A block has at most kBlockBytes.
-  void add(StagedBlock staged, const std::function<void(at::Tensor memory)>& gather);
+  /// gather(memory): queues the block's vectors into memory, `staged.bytes` on the device. A block
+  /// has at most kBlockBytes.
+  void add(StagedBlock staged, at::Device device,
+           const std::function<void(at::Tensor memory)>& gather);
 
   /// Bytes that the pass in progress will still add; only sizes device memory.
   void expect(int64_t bytes) { expected_ = bytes; }
@@ -53,15 +56,14 @@ class RowStage {
     std::optional<std::vector<int64_t>> pass_done;  // the pass ended with this chunk
   };
   void copy_to_host(Chunk& chunk);
-  void flush();
+  void send(Chunk chunk);
   void hand_on_oldest();
 
-  const at::Device device_;
   const int64_t bytes_;
   const Sink sink_;
   const PassDone pass_done_;
-  std::optional<c10::Stream> copies_;
-  Chunk open_;
+  std::map<c10::DeviceIndex, std::optional<c10::Stream>> copies_;
+  std::map<c10::DeviceIndex, Chunk> open_;
   std::deque<Chunk> under_way_;
   int64_t bytes_under_way_ = 0;
   int64_t expected_ = 0;

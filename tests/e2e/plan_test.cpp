@@ -46,6 +46,7 @@ TEST_F(Plan, TellsHowManyProcessesThereWillBe) {
   EXPECT_THAT(text.out, HasSubstr("2 processes on cpu"));
   const Outcome json = run(plan(with_flag(two, "--json")));
   EXPECT_EQ(nlohmann::json::parse(json.out).at("processes"), nlohmann::json({"cpu", "cpu"}));
+  EXPECT_EQ(nlohmann::json::parse(json.out).at("parallel"), "documents");
 }
 
 TEST_F(Plan, ErrorsAreThoseOfTheRun) {

@@ -177,10 +177,12 @@ TEST_F(Team, EndsWithTheErrorOfAnyRank) {
   EXPECT_EQ(count_of("sniff-qk: ", outcome.err), 1) << outcome.err;
 }
 
-TEST_F(Team, OfProcessesThatShareHeadsIsRefused) {
-  const Outcome outcome = run(tiny({"inference.processes=2", "inference.parallel=heads"}));
-  EXPECT_EQ(outcome.exit_code, 2);
-  EXPECT_THAT(outcome.err, HasSubstr("inference.parallel, inference.processes"));
+TEST_F(Team, OfProcessesThatShareTheModelIsRefused) {
+  for (const char* parallel : {"inference.parallel=heads", "inference.parallel=layers"}) {
+    const Outcome outcome = run(tiny({"inference.processes=2", parallel}));
+    EXPECT_EQ(outcome.exit_code, 2);
+    EXPECT_THAT(outcome.err, HasSubstr("inference.parallel, inference.processes"));
+  }
 }
 
 }  // namespace

@@ -71,7 +71,8 @@ TEST_P(EveryFamily, SeesNoTokenAfterItself) {
 TEST_P(EveryFamily, GivesTheSameBitsWithStreamedWeights) {
   const auto folder = write_tiny_model(name(), tiny_config(model_type()));
   Decoder resident = load(folder, {.precision = dtype(), .wanted = {}});
-  Decoder streamed = load(folder, {.precision = dtype(), .wanted = {}, .streamed = true});
+  Decoder streamed =
+      load(folder, {.precision = dtype(), .wanted = {}, .store = WeightStore::Streamed});
   for (const int32_t seed : {1, 2, 3}) {
     const auto ids = some_ids(40, seed);
     expect_same_bits(run(streamed, {ids}), run(resident, {ids}));
@@ -94,7 +95,8 @@ TEST(StreamedWeights, BeginAnewAfterAPassThatEndedEarly) {
   auto config = tiny_config("llama");
   config["num_hidden_layers"] = 7;
   const auto folder = write_tiny_model("streamed_deep", config);
-  Decoder resident = load(folder), streamed = load(folder, {.wanted = {}, .streamed = true});
+  Decoder resident = load(folder),
+          streamed = load(folder, {.wanted = {}, .store = WeightStore::Streamed});
   const auto ids = some_ids(40, 3);
   const Recorder expected = run(resident, {ids});
   for (const int layers : {0, 3, 8, 13}) {
@@ -105,7 +107,8 @@ TEST(StreamedWeights, BeginAnewAfterAPassThatEndedEarly) {
 }
 
 TEST(StreamedWeights, AreGivenBackUnread) {
-  load(write_tiny_model("streamed_unread", tiny_config("llama")), {.wanted = {}, .streamed = true});
+  load(write_tiny_model("streamed_unread", tiny_config("llama")),
+       {.wanted = {}, .store = WeightStore::Streamed});
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, EveryFamily,

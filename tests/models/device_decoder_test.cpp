@@ -28,7 +28,7 @@ class DeviceDecoder : public testing::TestWithParam<std::tuple<std::string, at::
     return load({.precision = std::get<1>(GetParam()),
                  .devices = {device},
                  .wanted = {},
-                 .streamed = streamed});
+                 .store = streamed ? WeightStore::Streamed : WeightStore::Resident});
   }
 
   Decoder load(DecoderOptions options) const {
@@ -119,7 +119,8 @@ TEST_P(DeviceDecoder, GivesTheSameBitsInTwoParts) {
                              .before_rotary = before_rotary,
                              .wanted = {}};
       Decoder one = load(options);
-      options.devices = some_gpus(2), options.streamed = streamed;
+      options.devices = some_gpus(2),
+      options.store = streamed ? WeightStore::Streamed : WeightStore::Resident;
       Decoder two = load(options);
       for (const int64_t tokens : {1, 700, 5000}) {
         const std::vector<std::vector<int32_t>> single = {some_ids(tokens, 3)};
@@ -140,6 +141,74 @@ TEST_P(DeviceDecoder, GivesTheSameBitsInTwoPartsUnderAutocast) {
   Decoder two = load(options);
   const std::vector<std::vector<int32_t>> packed = {some_ids(700, 3), some_ids(2600, 2)};
   expect_same_bits(run(two, packed), run(one, packed));
+}
+
+/// cuda:0 twice, and where there are two GPUs these.
+std::vector<std::vector<at::Device>> pairs_of_gpus() {
+  std::vector<std::vector<at::Device>> pairs = {std::vector(2, at::Device(at::kCUDA, 0))};
+  if (at::accelerator::deviceCount() > 1) pairs.push_back(some_gpus(2));
+  return pairs;
+}
+
+TEST_P(DeviceDecoder, GivesTheSameBitsWhereTwoHoldTheModelTogether) {
+  const at::ScalarType dtype = std::get<1>(GetParam());
+  for (const Precision precision : {Precision(dtype), Precision(dtype, at::kHalf)}) {
+    for (const bool before_rotary : {false, true}) {
+      DecoderOptions options{.precision = precision,
+                             .devices = some_gpus(1),
+                             .before_rotary = before_rotary,
+                             .wanted = {}};
+      Decoder one = load(options);
+      for (const auto& devices : pairs_of_gpus()) {
+        options.devices = devices;
+        options.split = Split::Heads, options.store = WeightStore::Shared;
+        Decoder shared = load(options);
+        options.split = Split::Layers, options.store = WeightStore::Resident;
+        Decoder layers = load(options);
+        options.store = WeightStore::Streamed;
+        Decoder streamed = load(options);
+        for (const int64_t tokens : {1, 700, 5000}) {
+          const std::vector<std::vector<int32_t>> documents = {
+              some_ids(41, 1), some_ids(tokens, 3), {}, some_ids(1300, 2)};
+          const Recorder expected = run(one, documents);
+          for (Decoder* decoder : {&shared, &layers, &streamed})
+            expect_same_bits(run(*decoder, documents), expected);
+        }
+      }
+    }
+  }
+}
+
+/// Keeps copies on the devices, so that nothing waits between passes.
+class Queue : public AttentionTap {
+ public:
+  void take(int64_t, Kind, std::span<const at::Tensor> parts) override {
+    for (const at::Tensor& part : parts) seen.push_back(part.clone());
+  }
+  std::vector<at::Tensor> seen;
+};
+
+TEST_P(DeviceDecoder, GivesTheSameBitsInPassesThatAreQueuedAhead) {
+  for (const auto& devices : pairs_of_gpus()) {
+    for (const Split split : {Split::Heads, Split::Layers}) {
+      DecoderOptions options{
+          .precision = std::get<1>(GetParam()), .devices = devices, .split = split, .wanted = {}};
+      if (split == Split::Heads) options.store = WeightStore::Shared;
+      Decoder decoder = load(options);
+      Queue by_themselves, ahead;
+      for (const bool wait : {true, false}) {
+        for (const int32_t seed : {1, 2, 3, 4, 5, 6}) {  // of growing size
+          const auto tokens = test::pack({some_ids(300, seed), some_ids(2000 * seed, seed + 1)});
+          decoder.prefill(tokens, wait ? by_themselves : ahead);
+          for (const at::Device device : devices)
+            if (wait) at::accelerator::synchronizeDevice(device.index());
+        }
+      }
+      ASSERT_EQ(ahead.seen.size(), by_themselves.seen.size());
+      for (size_t i = 0; i < ahead.seen.size(); ++i)
+        EXPECT_TRUE(at::equal(ahead.seen[i], by_themselves.seen[i])) << i;
+    }
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, DeviceDecoder,

@@ -19,16 +19,16 @@ using testing::ThrowsMessage;
 DecoderWeights load(const std::filesystem::path& folder,
                     const nlohmann::json& overrides = nullptr) {
   const ModelDescription model = describe_model(folder, overrides);
-  return load_weights(folder, model,
-                      {.wanted = std::vector<WantedLayer>(model.spec.layers.size(), {true, true})},
-                      at::kCPU);
+  std::vector<DecoderWeights> weights = load_weights(
+      folder, model, {.wanted = std::vector<WantedLayer>(model.spec.layers.size(), {true, true})});
+  return std::move(weights.front());
 }
 
 TEST(Loader, FindsTheDecoderUnderEveryKnownPrefix) {
   for (const char* prefix :
        {"", "model.", "language_model.model.", "model.language_model.", "language_model."}) {
     const auto folder = write_tiny_model("prefix", tiny_config("llama"), {.prefix = prefix});
-    EXPECT_EQ(load(folder).layer_count, 3u) << prefix;
+    EXPECT_EQ(load(folder).numbers.size(), 3u) << prefix;
   }
 }
 
@@ -73,7 +73,7 @@ TEST(Loader, IgnoresLayersBeyondTheModel) {
   const auto folder = write_tiny_model("beyond", config);
   config["num_hidden_layers"] = 2;
   std::ofstream(folder / "config.json") << config.dump();
-  EXPECT_EQ(load(folder).layer_count, 2u);
+  EXPECT_EQ(load(folder).numbers.size(), 2u);
 }
 
 TEST(NeededTensors, AreThoseUpToTheLastWantedProjection) {

@@ -212,6 +212,17 @@ TEST(Config, TypesHaveTheirAliasesInAnyCase) {
   EXPECT_THAT(mistake_of("capture.sampler.type=ALL"), HasSubstr("\"ALL\" is unknown"));
 }
 
+TEST(Config, GpusShareTheWorkInOneOfFourWays) {
+  const auto read = [](const std::string& value) {
+    return with({"inference.parallel=" + value}).inference.parallel;
+  };
+  EXPECT_EQ(read("auto"), Parallel::Auto);
+  EXPECT_EQ(read("documents"), Parallel::Documents);
+  EXPECT_EQ(read("heads"), Parallel::Heads);
+  EXPECT_EQ(read("layers"), Parallel::Layers);
+  EXPECT_THAT(mistake_of("inference.parallel=Layers"), HasSubstr("\"Layers\" is unknown"));
+}
+
 TEST(Config, ADeviceIsOneDevice) {
   for (const char* name : {"auto", "cpu", "cuda", "cuda:0", "cuda:15"}) {
     EXPECT_EQ(with({fmt::format("model.device_map={}", name)}).model.device_map, name);

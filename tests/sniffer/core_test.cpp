@@ -1,4 +1,5 @@
-// Blocks of rows of a pass in one part and in several, on the CPU and on GPUs that are there.
+// Blocks of rows of a pass on one device, in several parts, and with layers on several devices; on
+// the CPU and on GPUs that are there.
 #include "sniffer/core.h"
 
 #include <ATen/Context.h>
@@ -21,18 +22,20 @@ struct Handed {
   std::vector<int64_t> rows_by_document;
 };
 
-Handed capture(const CaptureConfig& config, const std::vector<at::Device>& devices) {
+Handed capture(const CaptureConfig& config, const std::vector<at::Device>& devices,
+               models::Split split = models::Split::Heads) {
   const auto folder = test::write_tiny_model("core_parts", test::tiny_config("qwen3"));
   auto model = models::describe_model(folder, nullptr);
   const CapturePlan plan = plan_capture(config, model.spec, at::kBFloat16);
   auto decoder = models::Decoder::load(folder, std::move(model),
                                        {.precision = at::kBFloat16,
                                         .devices = devices,
+                                        .split = split,
                                         .before_rotary = config.capture_pre_rope,
                                         .wanted = plan.wanted});
   Handed handed;
   Sniffer sniffer(
-      config, plan.layout, {.devices = devices, .stop = nullptr},
+      config, plan.layout, {.devices = decoder.devices(), .stop = nullptr},
       [&](saver::RowBlock block) { handed.blocks.push_back(std::move(block)); },
       [&](const std::vector<int64_t>& rows) {
         handed.rows_by_document.insert(handed.rows_by_document.end(), rows.begin(), rows.end());
@@ -55,7 +58,10 @@ Handed capture(const CaptureConfig& config, const std::vector<at::Device>& devic
   return handed;
 }
 
-void expect_same(const Handed& got, const Handed& expected) {
+/// Groups may come in any order, the rows of each in theirs.
+void expect_same(Handed got, Handed expected) {
+  for (Handed* handed : {&got, &expected})
+    std::ranges::stable_sort(handed->blocks, {}, &saver::RowBlock::group);
   EXPECT_EQ(got.rows_by_document, expected.rows_by_document);
   ASSERT_FALSE(expected.blocks.empty());
   ASSERT_EQ(got.blocks.size(), expected.blocks.size());
@@ -75,7 +81,9 @@ void expect_same(const Handed& got, const Handed& expected) {
 class Sniffing : public testing::TestWithParam<std::vector<at::Device>> {
  protected:
   void expect_rows_of_one_part(const CaptureConfig& config) const {
-    expect_same(capture(config, GetParam()), capture(config, {GetParam().front()}));
+    const Handed one = capture(config, {GetParam().front()});
+    for (const models::Split split : {models::Split::Heads, models::Split::Layers})
+      expect_same(capture(config, GetParam(), split), one);
   }
 };
 

@@ -10,7 +10,7 @@ namespace {
 TEST(RowStage, HandsBlocksAndPassesOnInTheirOrder) {
   std::vector<std::string> events;
   RowStage stage(
-      at::kCPU, 1 << 20,
+      1 << 20,
       [&](const saver::RowBlock& block) {
         events.push_back("block " + std::to_string(block.group) + " of " +
                          std::to_string(block.vectors.size()) + " bytes, first " +
@@ -23,7 +23,7 @@ TEST(RowStage, HandsBlocksAndPassesOnInTheirOrder) {
     StagedBlock staged;
     staged.block.group = group;
     staged.bytes = bytes;
-    stage.add(std::move(staged), [&](at::Tensor memory) { memory.fill_(value); });
+    stage.add(std::move(staged), at::kCPU, [&](at::Tensor memory) { memory.fill_(value); });
   };
   add(0, 16, 7);
   add(1, 32, 9);

@@ -1,0 +1,30 @@
+#pragma once
+/// Documents of one pass, tokenized.
+#include <utility>
+#include <vector>
+
+#include "models/decoder.h"
+#include "saver/rows.h"
+#include "sniffer/core.h"
+#include "sniffer/pipeline_documents.h"
+
+namespace qk::sniffer {
+
+struct Batch {
+  models::PackedTokens tokens;
+  std::vector<TokenizedDocument> documents;
+
+  int64_t cost() const;  ///< of all documents
+};
+
+void add(Batch& batch, TokenizedDocument document);
+
+/// The two halves of a batch of several documents.
+std::pair<Batch, Batch> split(Batch batch);
+
+std::vector<PassDocument> pass_documents(const Batch& batch);
+
+/// rows: captured from each.
+std::vector<saver::Document> saved_documents(const Batch& batch, const std::vector<int64_t>& rows);
+
+}  // namespace qk::sniffer

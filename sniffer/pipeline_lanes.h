@@ -1,0 +1,59 @@
+#pragma once
+/// Passes that are under way at the same time, each on a thread of its own. Where every GPU has its
+/// own layers, a GPU takes in only so much work ahead: the thread that queues more has to wait, and
+/// must not keep other passes from other GPUs.
+#include <condition_variable>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <set>
+#include <thread>
+#include <vector>
+
+namespace qk::sniffer {
+
+/// Passes hand their rows on one after another, in the order in which they entered. Safe to use
+/// from several threads.
+class Turns {
+ public:
+  int64_t enter();
+  /// Until all that entered before have left. Rethrows what close() was given.
+  void wait(int64_t turn);
+  void leave(int64_t turn);
+  /// After an error: nobody gets a turn any more. The first one counts.
+  void close(std::exception_ptr error);
+
+ private:
+  std::mutex mutex_;  // guards everything below
+  std::condition_variable changed_;
+  std::set<int64_t> present_;
+  int64_t next_ = 0;
+  std::exception_ptr error_;
+};
+
+/// Threads that run one piece of work at a time each.
+class Lanes {
+ public:
+  /// threads: of ATen, for each.
+  Lanes(size_t count, int threads);
+  ~Lanes();  ///< waits for work that has begun
+
+  /// Runs work(lane) on a free lane, and waits until there is one. Rethrows what any work before
+  /// has thrown first, and starts nothing then.
+  void start(std::function<void(size_t lane)> work);
+  /// Waits for all work. Rethrows as start() does.
+  void finish();
+
+ private:
+  void run(size_t lane, int threads);
+
+  std::mutex mutex_;  // guards everything below
+  std::condition_variable changed_;
+  std::vector<std::function<void(size_t)>> work_;  // by lane; empty: free
+  std::exception_ptr error_;
+  bool stopping_ = false;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace qk::sniffer
