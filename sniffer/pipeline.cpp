@@ -19,6 +19,7 @@
 #include "sniffer/pipeline_batch.h"
 #include "sniffer/pipeline_documents.h"
 #include "sniffer/pipeline_job.h"
+#include "sniffer/pipeline_lane.h"
 #include "sniffer/pipeline_lanes.h"
 #include "sniffer/pipeline_lengths.h"
 #include "sniffer/pipeline_model.h"
@@ -30,18 +31,6 @@
 
 namespace qk::sniffer {
 namespace {
-
-void log_batch(const InferenceConfig& config, int64_t number, const Batch& batch,
-               const std::vector<int64_t>& rows, const ProgressState& state) {
-  const bool due = number <= 3 || number % config.debug_log_every_n_batches == 0;
-  if (!config.debug_logging || !due) return;
-  log::debug(
-      "batch {}: {} documents, {} tokens, {} rows; so far {:.3f} s waiting for text, "
-      "{:.3f} s forward, {:.3f} s waiting for disk",
-      number, batch.documents.size(), batch.tokens.ids.size(),
-      std::accumulate(rows.begin(), rows.end(), int64_t{0}), state.seconds_text,
-      state.seconds_forward, state.seconds_writing);
-}
 
 /// Texts read ahead of the model. A rank that reads far ahead takes documents that another could
 /// have captured by then.
@@ -79,56 +68,6 @@ std::optional<Lengths> lengths_of_job(const SniffConfig& config, const RunOption
                            },
                        .stop = options.stop});
 }
-
-std::optional<std::vector<Stretch>> order_of(const std::optional<Lengths>& lengths,
-                                             std::optional<int64_t> documents) {
-  if (lengths) return lengths->order;
-  if (!documents) return std::nullopt;
-  return std::vector<Stretch>{{0, *documents, *documents}};
-}
-
-/// A pass of fewer tokens is hardly faster, and this much makes no rank wait for long.
-int64_t least_chunk(const std::optional<Lengths>& lengths, const parallel::Job& job) {
-  constexpr int64_t kTokens = 512;
-  return lengths ? std::min(kTokens, lengths->total_cost / (kLongPerRank * job.size())) : 0;
-}
-
-/// The way of passes from the decoder to the writer, one after another; where there are several
-/// lanes, one at a time in each, and they take turns at the writer.
-class Lane final : public models::AttentionTap {
- public:
-  /// turns: null for a single lane.
-  Lane(const CaptureConfig& capture, const saver::CaptureLayout& layout, Sniffer::Options options,
-       Sniffer::Sink sink, Sniffer::PassDone pass_done, Turns* turns)
-      : sniffer(capture, layout, std::move(options), std::move(sink), std::move(pass_done)),
-        turns_(turns) {}
-
-  std::optional<std::vector<int32_t>> rows_of_last_layer() override {
-    return sniffer.rows_of_last_layer();
-  }
-  void take(int64_t layer, models::Kind kind, std::span<const at::Tensor> parts) override {
-    enter();
-    sniffer.take(layer, kind, parts);
-  }
-
-  /// No pass overtakes another in the decoder: the first to show something is ahead in all.
-  void enter() {
-    if (turns_ != nullptr && !turn_) turn_ = turns_->enter();
-  }
-  void wait() const {
-    if (turn_) turns_->wait(*turn_);
-  }
-  void leave() {
-    if (turn_) turns_->leave(*std::exchange(turn_, std::nullopt));
-  }
-
-  Sniffer sniffer;
-  std::deque<Batch> in_flight;  // passes whose rows are not all handed on
-
- private:
-  Turns* turns_;
-  std::optional<int64_t> turn_;
-};
 
 /// Documents -> passes -> rows, until the dataset ends.
 class CaptureLoop {

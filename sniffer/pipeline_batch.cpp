@@ -1,5 +1,9 @@
 #include "sniffer/pipeline_batch.h"
 
+#include <numeric>
+
+#include "base/log.h"
+
 namespace qk::sniffer {
 
 int64_t Batch::cost() const {
@@ -40,6 +44,18 @@ std::vector<saver::Document> saved_documents(const Batch& batch, const std::vect
                          .rows = rows[i]});
   }
   return documents;
+}
+
+void log_batch(const InferenceConfig& config, int64_t number, const Batch& batch,
+               const std::vector<int64_t>& rows, const ProgressState& state) {
+  const bool due = number <= 3 || number % config.debug_log_every_n_batches == 0;
+  if (!config.debug_logging || !due) return;
+  log::debug(
+      "batch {}: {} documents, {} tokens, {} rows; so far {:.3f} s waiting for text, "
+      "{:.3f} s forward, {:.3f} s waiting for disk",
+      number, batch.documents.size(), batch.tokens.ids.size(),
+      std::accumulate(rows.begin(), rows.end(), int64_t{0}), state.seconds_text,
+      state.seconds_forward, state.seconds_writing);
 }
 
 }  // namespace qk::sniffer

@@ -5,8 +5,10 @@
 
 #include "models/decoder.h"
 #include "saver/rows.h"
+#include "sniffer/config.h"
 #include "sniffer/core.h"
 #include "sniffer/pipeline_documents.h"
+#include "sniffer/progress.h"
 
 namespace qk::sniffer {
 
@@ -26,5 +28,9 @@ std::vector<PassDocument> pass_documents(const Batch& batch);
 
 /// rows: captured from each.
 std::vector<saver::Document> saved_documents(const Batch& batch, const std::vector<int64_t>& rows);
+
+/// With inference.debug_logging, of the first batches and then of every so many.
+void log_batch(const InferenceConfig& config, int64_t number, const Batch& batch,
+               const std::vector<int64_t>& rows, const ProgressState& state);
 
 }  // namespace qk::sniffer

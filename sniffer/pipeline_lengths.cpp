@@ -170,6 +170,18 @@ int64_t DocumentCost::operator()(int64_t bytes) const {
 
 int64_t DocumentCost::most() const { return std::max<int64_t>(1, of_tokens_(max_length_)); }
 
+std::optional<std::vector<Stretch>> order_of(const std::optional<Lengths>& lengths,
+                                             std::optional<int64_t> documents) {
+  if (lengths) return lengths->order;
+  if (!documents) return std::nullopt;
+  return std::vector<Stretch>{{0, *documents, *documents}};
+}
+
+int64_t least_chunk(const std::optional<Lengths>& lengths, const parallel::Job& job) {
+  constexpr int64_t kTokens = 512;
+  return lengths ? std::min(kTokens, lengths->total_cost / (kLongPerRank * job.size())) : 0;
+}
+
 std::optional<Lengths> read_lengths(source::TextReader& reader,
                                     const tokenizer::Tokenizer& tokenizer, const IndexSet& done,
                                     parallel::Job& job, const LengthOptions& options) {

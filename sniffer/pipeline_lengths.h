@@ -52,6 +52,15 @@ struct LengthOptions {
   const std::atomic<bool>* stop = nullptr;
 };
 
+/// The order of the documents where lengths are known, else of a dataset of so many; nullopt: of
+/// one whose number of documents isn't known.
+std::optional<std::vector<Stretch>> order_of(const std::optional<Lengths>& lengths,
+                                             std::optional<int64_t> documents);
+
+/// The least cost of a chunk: a pass of fewer tokens is hardly faster, and this much makes no rank
+/// wait for long.
+int64_t least_chunk(const std::optional<Lengths>& lengths, const parallel::Job& job);
+
 /// Reads the texts of the documents that are not done: each rank a part where the number of rows is
 /// known, else rank 0 all. Once there is so much that not even a document of max_length would be
 /// long (pipeline_order.h), reading ends, and nullopt says so: their order makes no difference.

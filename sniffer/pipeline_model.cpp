@@ -207,9 +207,15 @@ PassBudget pass_budget(const SniffConfig& config, const models::Decoder& decoder
   if (options.devices.front().is_cpu())
     return {kPassTokensPerThread * at::get_num_threads(), kUnlimited};
   const models::PassMemory memory = models::pass_memory(decoder.spec(), options);
+  release_device_memory(options.devices.front().type());  // what loading took besides the weights
   const int64_t usable = usable_memory(config, options.devices) - memory.fixed_bytes;
-  const int64_t fitting =
-      std::min(kUnlimited, std::max<int64_t>(usable, 0) / memory.bytes_per_token);
+  if (usable < memory.bytes_per_token) {
+    throw ConfigError(
+        "{} has no room for a pass, which takes {:.1f} GB and more beside the weights: raise "
+        "inference.device_memory, or free memory of the GPU",
+        options.devices.front().str(), static_cast<double>(memory.fixed_bytes) / 1e9);
+  }
+  const int64_t fitting = std::min(kUnlimited, usable / memory.bytes_per_token);
   log::debug("device: {} bytes per token, passes of up to {} tokens", memory.bytes_per_token,
              fitting);
   return {std::min(largest_pass(options), fitting / 2), fitting};

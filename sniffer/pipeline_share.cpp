@@ -35,7 +35,13 @@ std::optional<Chunk> WorkShare::next() {
   return chunk;
 }
 
-int64_t WorkShare::cost_ahead() const { return kChunksInHand * cost_of_chunk(); }
+int64_t WorkShare::cost_ahead() const {
+  const int64_t ahead = kChunksInHand * cost_of_chunk();
+  if (!order_ || stretch_ == order_->size()) return ahead;
+  // As long as there is another one for every rank, each may have one more than it computes.
+  const int64_t each = cost_of_document((*order_)[stretch_]);
+  return cost_left_ < job_.size() * each ? ahead : std::max(ahead, kChunksInHand * each);
+}
 
 int64_t WorkShare::cost_of_chunk() const {
   return std::max(least_cost_, cost_left_ / (kChunksPerRank * job_.size()));
