@@ -11,8 +11,8 @@
 
 namespace qk::sniffer {
 
-/// One pass after another; where there are several lanes, one at a time in each, and they take turns
-/// at the writer.
+/// One pass after another; where there are several lanes, one at a time in each, and they take
+/// turns at the writer.
 class Lane final : public models::AttentionTap {
  public:
   /// turns: null for a single lane.
