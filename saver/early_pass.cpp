@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <limits>
 #include <system_error>
 #include <utility>
@@ -28,6 +29,8 @@ PassPlan plan_shares(const CaptureLayout& layout, const EarlyOptions& options) {
                     .open_files = std::numeric_limits<int64_t>::max(),  // they are set aside
                     .records = 1});
 }
+
+constexpr auto kLook = std::chrono::milliseconds(100);
 
 /// For the calling thread: whatever else wants to run goes first.
 void take_lowest_priority() {
@@ -61,17 +64,25 @@ EarlyPass::EarlyPass(const CaptureLayout& layout, const SpoolShape& shape, const
 EarlyPass::~EarlyPass() { drop(); }
 
 void EarlyPass::add(const SpoolUnit& unit, const LaneEnd& lane) {
-  arrived_.lanes[unit.lane] = lane;
-  arrived_.units.push_back(unit);
-  const Lock lock(mutex_, std::try_to_lock);
-  if (!lock) return;  // a thread that may not get a core for long has it: next time
-  if (!ending_ && !shares_.empty()) {
-    for (auto& [number, end] : arrived_.lanes) spool_.lanes[number] = std::move(end);
-    for (const SpoolUnit& next : arrived_.units) pending_.emplace(next.first_document, next);
-    take_gapless();
+  if (ending_ || threads_.empty()) return;
+  {
+    const std::scoped_lock lock(arrival_mutex_);
+    arrived_.lanes[unit.lane] = lane;
+    arrived_.units.push_back(unit);
   }
-  arrived_ = {};
   wake_.notify_one();
+}
+
+void EarlyPass::take_arrived() {
+  SpoolIndex arrived;
+  {
+    const std::scoped_lock lock(arrival_mutex_);
+    arrived = std::exchange(arrived_, {});
+  }
+  if (arrived.units.empty()) return;
+  for (auto& [number, end] : arrived.lanes) spool_.lanes[number] = std::move(end);
+  for (const SpoolUnit& next : arrived.units) pending_.emplace(next.first_document, next);
+  take_gapless();
 }
 
 bool EarlyPass::drop() {
@@ -111,10 +122,14 @@ void EarlyPass::work() {
 void EarlyPass::run_jobs(Lock& lock) {
   while (true) {
     Share* share = nullptr;
-    wake_.wait(lock, [&] {
+    const auto something = [&] {
+      take_arrived();
       share = ready_share();
       return ending_ || has_uncounted() || share != nullptr;
-    });
+    };
+    // add() wakes without the lock, which a thread may have that gets no core for long.
+    while (!wake_.wait_for(lock, kLook, something)) {
+    }
     if (ending_) return;
     if (has_uncounted()) {
       count(lock);

@@ -40,7 +40,7 @@ class EarlyPass {
   ~EarlyPass();  ///< without finish(): removes what it has built
 
   /// A unit is in the spool, in a lane that ends there. Units may come in any order; those that
-  /// follow one another from document 0 on are used. Never waits. One call at a time.
+  /// follow one another from document 0 on are used. Does not wait for the pass's threads.
   void add(const SpoolUnit& unit, const LaneEnd& lane);
 
   /// In the files so far, over all heads.
@@ -70,6 +70,7 @@ class EarlyPass {
   void run_jobs(Lock& lock);
   void fail(const std::exception& error);
   void remove_files();
+  void take_arrived();
   void take_gapless();
   SpoolIndex counted_from(int64_t document) const;
   bool has_uncounted() const { return !counting_ && counted_ < spool_.units.size(); }
@@ -83,7 +84,9 @@ class EarlyPass {
   const SpoolShape& shape_;
   const EarlyOptions options_;
   TokenStrings token_strings_;
-  SpoolIndex arrived_;  // not yet handed on; the caller's of add()
+
+  std::mutex arrival_mutex_;  // guards arrived_, and is held for moments only
+  SpoolIndex arrived_;        // not yet in pending_
 
   std::mutex mutex_;  // guards what follows
   std::condition_variable wake_;
