@@ -10,15 +10,37 @@
 
 namespace qk::models {
 
+RotatingLayers::RotatingLayers(std::vector<size_t> layers) : layers_(std::move(layers)) {
+  QK_ASSERT(!layers_.empty());
+}
+
+void RotatingLayers::begin_pass() {
+  while (released_ < used_) release_oldest();
+  while (used_ % layers_.size() != 0) {  // what an aborted pass left
+    use_next();
+    release_oldest();
+  }
+}
+
+const LayerTensors& RotatingLayers::use(size_t layer) {
+  QK_ASSERT(layers_[used_ % layers_.size()] == layer);
+  return use_next();
+}
+
+void RotatingLayers::release(size_t layer) {
+  QK_ASSERT(layers_[released_ % layers_.size()] == layer);
+  release_oldest();
+}
+
 StreamedLayers::StreamedLayers(std::vector<size_t> layers, std::vector<LayerLayout> layouts,
                                const Precision& precision, at::Device device)
-    : layers_(std::move(layers)),
+    : RotatingLayers(std::move(layers)),
       layouts_(std::move(layouts)),
       precision_(precision),
       device_(device),
       slots_(kOnDevice),
       copies_(side_stream(device)) {
-  QK_ASSERT(!layers_.empty() && layers_.size() == layouts_.size());
+  QK_ASSERT(layers_.size() == layouts_.size());
   const int64_t bytes = largest(layouts_);
   for (Slot& slot : slots_)
     slot.memory = at::empty({bytes}, at::TensorOptions(at::kByte).device(device_));
@@ -112,24 +134,6 @@ void StreamedLayers::release_oldest() {
     ++released_;
   }
   changed_.notify_all();
-}
-
-void StreamedLayers::begin_pass() {
-  while (released_ < used_) release_oldest();
-  while (used_ % layers_.size() != 0) {  // what an aborted pass left
-    use_next();
-    release_oldest();
-  }
-}
-
-const LayerTensors& StreamedLayers::use(size_t layer) {
-  QK_ASSERT(layers_[used_ % layers_.size()] == layer);
-  return use_next();
-}
-
-void StreamedLayers::release(size_t layer) {
-  QK_ASSERT(layers_[released_ % layers_.size()] == layer);
-  release_oldest();
 }
 
 }  // namespace qk::models

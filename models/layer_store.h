@@ -35,10 +35,30 @@ class ResidentLayers final : public LayerStore {
   std::vector<LayerTensors> layers_;
 };
 
+/// Layers that are brought to the device one after another, through all passes: after the last one
+/// comes the first, for the next pass.
+class RotatingLayers : public LayerStore {
+ public:
+  void begin_pass() final;
+  /// In the order of `layers`.
+  const LayerTensors& use(size_t layer) final;
+  void release(size_t layer) final;
+
+ protected:
+  /// Of all layers of the model those with a layout, ascending.
+  explicit RotatingLayers(std::vector<size_t> layers);
+
+  virtual const LayerTensors& use_next() = 0;  ///< raises used_
+  virtual void release_oldest() = 0;           ///< raises released_
+
+  const std::vector<size_t> layers_;
+  size_t used_ = 0, released_ = 0;  // layers, numbered through all passes
+};
+
 /// A few layers at a time in the device's memory. While one computes, a thread reads the next from
 /// the mapped file into pinned memory, and the copy to the device runs beside the computation;
 /// after the last layer it goes on with the first, for the next pass.
-class StreamedLayers final : public LayerStore {
+class StreamedLayers final : public RotatingLayers {
  public:
   /// In computation, done with but still read by it, and on its way.
   static constexpr size_t kOnDevice = 3;
@@ -48,11 +68,6 @@ class StreamedLayers final : public LayerStore {
   StreamedLayers(std::vector<size_t> layers, std::vector<LayerLayout> layouts,
                  const Precision& precision, at::Device device);
   ~StreamedLayers() override;
-
-  void begin_pass() override;
-  /// In the order of `layers`. Rethrows what reading has thrown.
-  const LayerTensors& use(size_t layer) override;
-  void release(size_t layer) override;
 
  private:
   struct Slot {
@@ -67,11 +82,10 @@ class StreamedLayers final : public LayerStore {
 
   void read_layers();
   void read(size_t number);
-  const LayerTensors& use_next();
-  void release_oldest();
+  const LayerTensors& use_next() override;  ///< rethrows what reading has thrown
+  void release_oldest() override;
   Slot& slot(size_t number) { return slots_[number % slots_.size()]; }
 
-  const std::vector<size_t> layers_;
   const std::vector<LayerLayout> layouts_;
   const Precision precision_;
   const at::Device device_;
@@ -79,10 +93,9 @@ class StreamedLayers final : public LayerStore {
   std::vector<Staging> staging_;  // none on a CPU
   const c10::Stream copies_;
 
-  // Layers are numbered through all passes.
-  std::mutex mutex_;  // guards everything below
+  std::mutex mutex_;  // guards used_, released_ and everything below
   std::condition_variable changed_;
-  size_t read_ = 0, used_ = 0, released_ = 0;
+  size_t read_ = 0;  // layers, as used_
   bool stopping_ = false;
   std::exception_ptr error_;
   std::thread reader_;

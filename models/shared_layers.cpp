@@ -41,12 +41,12 @@ LayerShares::LayerShares(std::vector<LayerLayout> layouts, const Precision& prec
 
 SharedLayers::SharedLayers(std::vector<size_t> layers, std::shared_ptr<const LayerShares> shares,
                            size_t part)
-    : layers_(std::move(layers)),
+    : RotatingLayers(std::move(layers)),
       shares_(std::move(shares)),
       part_(part),
       device_(shares_->devices()[part]),
       slots_(kOnDevice) {
-  QK_ASSERT(!layers_.empty() && layers_.size() == shares_->layouts().size());
+  QK_ASSERT(layers_.size() == shares_->layouts().size());
   for (const at::Device from : shares_->devices()) streams_.emplace_back(from, device_);
   for (Slot& slot : slots_) {
     slot.memory = at::empty({largest(shares_->layouts())}, bytes_on(device_));
@@ -93,24 +93,6 @@ const LayerTensors& SharedLayers::use_next() {
 void SharedLayers::release_oldest() {
   QK_ASSERT(released_ < used_);
   slot(released_++).released.record(current_stream(device_));
-}
-
-void SharedLayers::begin_pass() {
-  while (released_ < used_) release_oldest();
-  while (used_ % layers_.size() != 0) {  // what an aborted pass left
-    use_next();
-    release_oldest();
-  }
-}
-
-const LayerTensors& SharedLayers::use(size_t layer) {
-  QK_ASSERT(layers_[used_ % layers_.size()] == layer);
-  return use_next();
-}
-
-void SharedLayers::release(size_t layer) {
-  QK_ASSERT(layers_[released_ % layers_.size()] == layer);
-  release_oldest();
 }
 
 }  // namespace qk::models

@@ -34,7 +34,7 @@ class LayerShares {
 /// Puts layers together on one of the devices, a few at a time, from the shares of all. While one
 /// computes, the next one is copied; after the last layer it goes on with the first, for the next
 /// pass. Everything is queued on the devices' streams by the calling thread, which never waits.
-class SharedLayers final : public LayerStore {
+class SharedLayers final : public RotatingLayers {
  public:
   /// In computation, done with but still read by it, and on its way.
   static constexpr size_t kOnDevice = 3;
@@ -42,11 +42,6 @@ class SharedLayers final : public LayerStore {
   /// Of all layers of the model those with a layout, `layers` ascending; for device number `part`.
   SharedLayers(std::vector<size_t> layers, std::shared_ptr<const LayerShares> shares, size_t part);
   ~SharedLayers() override;
-
-  void begin_pass() override;
-  /// In the order of `layers`; at most two of them at a time.
-  const LayerTensors& use(size_t layer) override;
-  void release(size_t layer) override;
 
  private:
   struct Slot {
@@ -57,18 +52,15 @@ class SharedLayers final : public LayerStore {
   };
 
   void fetch(size_t number);
-  const LayerTensors& use_next();
-  void release_oldest();
+  const LayerTensors& use_next() override;  ///< at most two layers at a time
+  void release_oldest() override;
   Slot& slot(size_t number) { return slots_[number % slots_.size()]; }
 
-  const std::vector<size_t> layers_;
   const std::shared_ptr<const LayerShares> shares_;
   const size_t part_;
   const at::Device device_;
   std::vector<Slot> slots_;
   std::vector<CopyStreams> streams_;  // by device that has a share
-
-  size_t used_ = 0, released_ = 0;  // layers, numbered through all passes
 };
 
 }  // namespace qk::models
