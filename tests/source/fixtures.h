@@ -32,6 +32,11 @@ inline std::string read_whole(const std::filesystem::path& file) {
   return content.str();
 }
 
+/// A file or folder, the column "text".
+inline DatasetSpec spec(const std::string& path) {
+  return {.path = path, .name = {}, .id_column = {}, .max_samples = {}};
+}
+
 /// A folder of its own for each test; gives its paths as a config has them.
 class TempFolder {
  public:

@@ -11,12 +11,9 @@ namespace qk::source {
 namespace {
 
 using ::testing::HasSubstr;
+using testing::spec;
 
 const std::vector<std::string> kTexts = {"a", "b", "c", "d", "e", "f", "g"};
-
-DatasetSpec spec(const std::string& path) {
-  return {.path = path, .name = {}, .id_column = {}, .max_samples = {}};
-}
 
 /// Writes other bytes over all pages of a row group.
 void ruin_group(const std::string& file, int group) {
