@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "kernels/attention_gpu.h"
-#include "kernels/upload.h"
+#include "kernels/gather.h"
 
 namespace qk::kernels {
 namespace {
@@ -134,16 +134,7 @@ at::Tensor causal_attention_of_rows(const at::Tensor& q, const at::Tensor& k, co
                                     const Documents& documents, const AttentionShape& shape,
                                     const QueryRows& rows) {
   if (gpu_takes(q, documents)) return causal_attention_of_rows_gpu(q, k, v, documents, shape, rows);
-  return pick_rows(causal_attention(q, k, v, documents, shape), rows);
-}
-
-at::Tensor pick_rows(const at::Tensor& all, const QueryRows& rows) {
-  std::vector<int64_t> padded(rows.rows.begin(), rows.rows.end());
-  const auto count = std::ssize(padded);
-  padded.resize(static_cast<size_t>(rows.out_rows));
-  at::Tensor picked = all.index_select(0, upload(padded, all.device()));
-  picked.slice(0, count).zero_();
-  return picked;
+  return pick_rows(causal_attention(q, k, v, documents, shape), rows.rows, rows.out_rows);
 }
 
 at::Tensor causal_attention_reference(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/log.h"
+#include "kernels/gather.h"
 #include "kernels/upload.h"
 
 namespace qk::kernels {
@@ -212,10 +213,11 @@ at::Tensor causal_attention_of_rows_gpu(const at::Tensor& q, const at::Tensor& k
     }
     row = end;
   }
-  if (left_out.empty()) return pick_rows(causal_attention_gpu(q, k, v, documents, shape), rows);
+  if (left_out.empty())
+    return pick_rows(causal_attention_gpu(q, k, v, documents, shape), all, rows.out_rows);
   const at::Tensor others = Packed(q, k, v, documents, shape, std::move(left_out)).run();
   at::Tensor out = others.defined()
-                       ? pick_rows(others, rows)
+                       ? pick_rows(others, all, rows.out_rows)
                        : at::zeros({rows.out_rows, q.size(1) * q.size(2)}, q.options());
   if (single.row.empty()) return out;
   single.first_key.push_back(single.first_key.back());

@@ -20,7 +20,4 @@ at::Tensor causal_attention_of_rows_gpu(const at::Tensor& q, const at::Tensor& k
                                         const at::Tensor& v, const Documents& documents,
                                         const AttentionShape& shape, const QueryRows& rows);
 
-/// all: [rows of the pass, width]. Returns [rows.out_rows, width], 0 behind what is picked.
-at::Tensor pick_rows(const at::Tensor& all, const QueryRows& rows);
-
 }  // namespace qk::kernels

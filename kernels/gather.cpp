@@ -4,7 +4,10 @@
 #include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 
+#include <vector>
+
 #include "kernels/device_call.h"
+#include "kernels/upload.h"
 
 namespace qk::kernels {
 namespace {
@@ -41,6 +44,14 @@ void gather_heads_out(at::Tensor out, const at::Tensor& x, const at::Tensor& row
   } else {
     at::index_out(out, x, {rows.to(at::kLong).unsqueeze(0), heads.to(at::kLong).unsqueeze(1)});
   }
+}
+
+at::Tensor pick_rows(const at::Tensor& x, std::span<const int32_t> rows, int64_t out_rows) {
+  std::vector<int64_t> padded(rows.begin(), rows.end());
+  padded.resize(static_cast<size_t>(out_rows));
+  at::Tensor picked = x.index_select(0, upload(padded, x.device()));
+  picked.slice(0, std::ssize(rows)).zero_();
+  return picked;
 }
 
 }  // namespace qk::kernels

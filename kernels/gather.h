@@ -1,6 +1,9 @@
 #pragma once
-/// Picks the captured vectors out of a layer's queries or keys.
+/// Picks the captured vectors out of a layer's queries or keys, and the rows that they need.
 #include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <span>
 
 namespace qk::kernels {
 
@@ -9,5 +12,8 @@ namespace qk::kernels {
 /// waits for a device.
 void gather_heads_out(at::Tensor out, const at::Tensor& x, const at::Tensor& rows,
                       const at::Tensor& heads);
+
+/// The rows of x, and 0 behind them: [out_rows, width]. x: [rows, width].
+at::Tensor pick_rows(const at::Tensor& x, std::span<const int32_t> rows, int64_t out_rows);
 
 }  // namespace qk::kernels

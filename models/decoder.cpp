@@ -119,9 +119,9 @@ class Decoder::Pass {
         for (PassPart& part : parts_) part.rotate();
       if (!options_.before_rotary) show(layers[n]);
       if (last) break;
-      const bool before_last = stage_.last && n + 2 == layers.size();
-      std::vector<Tensor> attended = attend(layers[n], before_last);
-      if (last_rows_ && before_last) keep_last_rows();
+      const bool narrows = last_rows_ && stage_.last && n + 2 == layers.size();
+      std::vector<Tensor> attended = attend(layers[n], narrows);
+      if (narrows) keep_last_rows();
       attended = exchange_.to_rows(std::move(attended));
       for (size_t p = 0; p < parts_.size(); ++p) {
         if (leaves)
@@ -162,38 +162,35 @@ class Decoder::Pass {
       std::vector<int64_t> rows;
       for (; row != last_rows_->end() && *row < first + part.rows().tokens; ++row)
         rows.push_back(*row - first);
-      const auto count = std::ssize(rows);
-      part.keep(rows, {.begin = begin,
-                       .tokens = count,
-                       .tiles = tile_sizes_.empty() ? cut_documents({0, count})
-                                                    : cut_rows(count, tile_sizes_)});
+      part.keep(rows, kept_rows(begin, std::ssize(rows)));
     }
     exchange_ = {exchanged(parts_), std::ssize(*last_rows_)};
   }
 
-  /// Each part with its heads, of all tokens or, before the last layer, of the rows that it needs.
-  std::vector<Tensor> attend(size_t layer, bool before_last) {
+  /// `count` of the last layer's rows, from number `begin` on.
+  PartRows kept_rows(int64_t begin, int64_t count) const {
+    return {
+        .begin = begin,
+        .tokens = count,
+        .tiles = tile_sizes_.empty() ? cut_documents({0, count}) : cut_rows(count, tile_sizes_)};
+  }
+
+  /// Each part with its heads, of all tokens or, where the pass narrows, of the last layer's rows.
+  std::vector<Tensor> attend(size_t layer, bool narrows) {
     const std::vector<Projections>& projections = exchange_.to_heads();
     std::vector<Tensor> attended;
     for (size_t p = 0; p < parts_.size(); ++p) {
       const auto heads = [&](const Tensor& x) { return x.unflatten(1, {-1, spec_.head_dim}); };
       const auto& [all, q, k, v] = projections[p];
       const kernels::AttentionShape shape{spec_.score_scale, spec_.layers[layer].window};
-      attended.push_back(before_last && last_rows_
+      attended.push_back(narrows
                              ? kernels::causal_attention_of_rows(
                                    heads(q), heads(k), heads(v), parts_[p].documents(), shape,
-                                   {*last_rows_, kept_rows(std::ssize(*last_rows_))})
+                                   {*last_rows_, kept_rows(0, std::ssize(*last_rows_)).padded()})
                              : kernels::causal_attention(heads(q), heads(k), heads(v),
                                                          parts_[p].documents(), shape));
     }
     return attended;
-  }
-
-  /// Rows of a part that keeps `count`, with what fills the last tile.
-  int64_t kept_rows(int64_t count) const {
-    if (tile_sizes_.empty() || count == 0) return count;
-    const Tile last = cut_rows(count, tile_sizes_).back();
-    return last.begin + last.tokens;
   }
 
   void show(size_t layer) {

@@ -182,7 +182,7 @@ void Sniffer::gather(at::Tensor out, size_t group, int64_t begin,
         std::ranges::find(options_.devices, out.device()) - options_.devices.begin();
     const at::Tensor index = row_index_.defined()
                                  ? row_index_.narrow(0, first_row_of_[group] + begin, out.size(1))
-                                 : upload(std::vector(rows.begin(), rows.end()), out.device());
+                                 : upload(rows, out.device());
     kernels::gather_heads_out(out, parts[0], index, heads_[static_cast<size_t>(device)][group]);
     return;
   }

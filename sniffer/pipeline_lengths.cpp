@@ -23,16 +23,10 @@ constexpr size_t kSampledBytes = 4096;  // of each
 constexpr int64_t kAllTokens = std::numeric_limits<int32_t>::max();
 constexpr int64_t kRowsOfNews = 256;  // after so many each, ranks tell how far they are
 
-std::string packed(const Json& json) {
-  std::string bytes;
-  Json::to_cbor(json, bytes);
-  return bytes;
-}
-
 /// Rank 0's value.
 template <typename Value>
 Value of_rank_0(const Value& mine, parallel::Job& job) {
-  return Json::from_cbor(job.broadcast(packed(mine))).template get<Value>();
+  return Json::parse(job.broadcast(Json(mine).dump())).template get<Value>();
 }
 
 /// The start of a text, whole characters.
@@ -127,8 +121,8 @@ class Reading {
 /// Of all ranks together, on each of them.
 std::vector<int64_t> sums(const std::vector<int64_t>& mine, parallel::Job& job) {
   std::vector<int64_t> all(mine.size());
-  for (const std::string& text : job.gather(packed(mine))) {
-    const auto part = Json::from_cbor(text).get<std::vector<int64_t>>();
+  for (const std::string& text : job.gather(Json(mine).dump())) {
+    const auto part = Json::parse(text).get<std::vector<int64_t>>();
     std::ranges::transform(all, part, all.begin(), std::plus());
   }
   return of_rank_0(all, job);
@@ -148,8 +142,8 @@ void add(std::vector<Stretch>& stretches, const std::vector<int64_t>& numbers) {
 /// From the ranks' parts, which follow one another.
 std::vector<Stretch> order_of_job(const std::vector<Stretch>& mine, parallel::Job& job) {
   std::vector<Stretch> all;
-  for (const std::string& text : job.gather(packed(numbers_of(mine))))
-    add(all, Json::from_cbor(text).get<std::vector<int64_t>>());
+  for (const std::string& text : job.gather(Json(numbers_of(mine)).dump()))
+    add(all, Json::parse(text).get<std::vector<int64_t>>());
   const std::vector<int64_t> numbers =
       of_rank_0(numbers_of(longest_first(std::move(all), job.size())), job);
   std::vector<Stretch> order;

@@ -42,18 +42,11 @@ class Keep final : public models::AttentionTap {
 
   void begin(int64_t document, int64_t full_id, int64_t tokens) {
     document_ = document, full_id_ = full_id, tokens_ = tokens;
+    last_rows_ = on_gpu_ ? rows_kept_of_last_layer() : std::nullopt;
   }
 
   /// The decoder is told the same as by a capture, which makes it compute the same.
-  std::optional<std::vector<int32_t>> rows_of_last_layer() override {
-    if (!on_gpu_) return std::nullopt;
-    std::set<int32_t> rows;
-    for (const saver::LayerHeads& group : capture_.run.layout.groups)
-      if (is_last(group.layer))
-        for (const int32_t position : positions(group)) rows.insert(position);
-    if (std::ssize(rows) == tokens_) return std::nullopt;
-    return std::vector(rows.begin(), rows.end());
-  }
+  std::optional<std::vector<int32_t>> rows_of_last_layer() override { return last_rows_; }
 
   void take(int64_t layer, models::Kind kind, std::span<const at::Tensor> parts) override {
     const at::Tensor& vectors = parts.front();  // one device
@@ -63,9 +56,10 @@ class Keep final : public models::AttentionTap {
     });
     QK_ASSERT(group != groups.end());
     std::vector<int32_t> kept_rows = positions(*group);
-    if (const auto shown = is_last(layer) ? rows_of_last_layer() : std::nullopt) {
+    if (last_rows_ && is_last(layer)) {
       for (int32_t& row : kept_rows)
-        row = static_cast<int32_t>(std::ranges::lower_bound(*shown, row) - shown->begin());
+        row =
+            static_cast<int32_t>(std::ranges::lower_bound(*last_rows_, row) - last_rows_->begin());
     }
     const at::Tensor rows = at::tensor(kept_rows, at::kLong).to(vectors.device());
     at::Tensor kept = vectors.index_select(0, rows).to(at::kCPU, at::kFloat).contiguous();
@@ -76,6 +70,15 @@ class Keep final : public models::AttentionTap {
   int64_t held_bytes = 0;
 
  private:
+  /// nullopt: all.
+  std::optional<std::vector<int32_t>> rows_kept_of_last_layer() const {
+    std::set<int32_t> rows;
+    for (const saver::LayerHeads& group : capture_.run.layout.groups)
+      if (is_last(group.layer))
+        for (const int32_t position : positions(group)) rows.insert(position);
+    if (std::ssize(rows) == tokens_) return std::nullopt;
+    return std::vector(rows.begin(), rows.end());
+  }
   bool is_last(int64_t layer) const { return layer == capture_.run.layout.groups.back().layer; }
   std::vector<int32_t> positions(const saver::LayerHeads& group) const {
     return capture_.sampler.select(full_id_, group.layer, group.kind, group.heads.front(), tokens_);
@@ -85,6 +88,7 @@ class Keep final : public models::AttentionTap {
   std::vector<std::vector<Computed>>& computed_;
   const bool on_gpu_;
   int64_t document_ = 0, full_id_ = 0, tokens_ = 0;
+  std::optional<std::vector<int32_t>> last_rows_;  // of the document
 };
 
 /// Vectors of one file by row number; numbers may only rise.
