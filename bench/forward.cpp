@@ -311,7 +311,7 @@ void run(const Arguments& arguments) {
 
   int64_t rows = 0;
   sniffer::Sniffer sniffer(
-      capture, plan.layout, {.devices = devices, .stop = nullptr}, [](saver::RowBlock) {},
+      capture, plan.layout, {.devices = devices, .stop = nullptr}, [](saver::RowBlock, size_t) {},
       [&](const std::vector<int64_t>& by_document) {
         for (const int64_t r : by_document) rows += r;
       });
@@ -321,6 +321,7 @@ void run(const Arguments& arguments) {
                                 .subspan(static_cast<size_t>(d * arguments.tokens),
                                          static_cast<size_t>(arguments.tokens))});
   }
+  sniffer::divide(documents, 4);  // as for the writer's threads
   const double with = rate(arguments, devices, count, [&] {
     sniffer.begin_pass(documents);
     decoder.prefill(tokens, sniffer);

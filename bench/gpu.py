@@ -75,6 +75,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--only", type=lambda text: text.split(","), default=[n for n in SCENARIOS if "70b" not in n])
     parser.add_argument("--parts", type=lambda text: text.split(","), default=["forward", "whole", "peer"])
     parser.add_argument("--data-root", type=Path, default=Path("build/bench-gpu/captured"), help="of the whole runs")
+    parser.add_argument("--documents", type=int, help="of each whole run, in place of the scenario's")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of the whole runs' config")
     parser.add_argument("--layers", type=int, help="fewer layers, to try things out")
     parser.add_argument("--tiles", type=lambda text: text.split(","), default=["0"], help="of forward; 0: as sniff-qk")
     parser.add_argument("--seconds", type=float, default=3, help="of each measurement of forward and peer")
@@ -155,8 +157,9 @@ def make_documents(path: Path, count: int, tokens: int) -> None:
 
 
 def whole(arguments: argparse.Namespace, scenario: Scenario, model: Path) -> dict:
-    documents = arguments.folder / f"documents-{scenario.tokens}x{scenario.documents}.jsonl"
-    make_documents(documents, scenario.documents, scenario.tokens)
+    count = arguments.documents or scenario.documents
+    documents = arguments.folder / f"documents-{scenario.tokens}x{count}.jsonl"
+    make_documents(documents, count, scenario.tokens)
     data_root = arguments.data_root
     shutil.rmtree(data_root, ignore_errors=True)
     capture = {"sampler": {"type": scenario.sampler, "base_rate": 1.0}, "min_bucket_size": scenario.bucket}
@@ -174,14 +177,15 @@ def whole(arguments: argparse.Namespace, scenario: Scenario, model: Path) -> dic
     file.write_text(json.dumps(config))
     metrics = arguments.folder / "metrics.jsonl"
     metrics.unlink(missing_ok=True)
-    subprocess.run([arguments.build / "sniff-qk", "--config", file, "--quiet", "--metrics", metrics], check=True)
+    command = [arguments.build / "sniff-qk", "--config", file, "--quiet", "--metrics", metrics]
+    subprocess.run(command + [word for pair in arguments.set for word in ("--set", pair)], check=True)
     stages = json.loads(metrics.read_text().splitlines()[-1])["stage_seconds"]
     run = json.loads((data_root / "run.json").read_text())
     timings = run["timings"]
     seconds = sum(value for key, value in timings.items() if key.endswith("_seconds"))
     size = sum(f.stat().st_size for f in data_root.rglob("*") if f.is_file())
     shutil.rmtree(data_root)
-    tokens = scenario.tokens * scenario.documents
+    tokens = scenario.tokens * count
     return {"whole": tokens / seconds, "timings": timings, "stages": stages, "bytes": size}
 
 

@@ -143,12 +143,14 @@ Meeting meet(const Meeting& mine, const fs::path& folder, parallel::Job& job) {
                                                    {"runs", runs_of(mine.documents)},
                                                    {"documents", mine.documents_done},
                                                    {"tokens", mine.tokens_done},
+                                                   {"lanes", mine.lanes_per_rank},
                                                    {"lane", mine.first_free_lane},
                                                    {"token", token}})));
   Meeting meeting{.finished = told.at("finished"),
                   .documents = {},
                   .documents_done = told.at("documents"),
                   .tokens_done = told.at("tokens"),
+                  .lanes_per_rank = told.at("lanes"),
                   .first_free_lane = told.at("lane")};
   for (const auto& [begin, end] : told.at("runs").get<std::map<int64_t, int64_t>>())
     meeting.documents.add(begin, end);

@@ -21,14 +21,17 @@ struct Meeting {
   bool finished = false;  ///< the capture is complete
   IndexSet documents;     ///< done
   int64_t documents_done = 0, tokens_done = 0;
-  int64_t first_free_lane = 0;
-  std::set<int> remote = {};  ///< ranks that do not see rank 0's folder: they send it their rows
+  int64_t lanes_per_rank = 1;   ///< of ranks that see it; the others have one each
+  int64_t first_free_lane = 0;  ///< behind those that are there, and rank 0's
+  std::set<int> remote = {};    ///< ranks that do not see rank 0's folder: they send it their rows
 
   bool sees(int rank) const { return !remote.contains(rank); }
   /// How many of the ranks below `rank` see it.
   int seeing_before(int rank) const;
-  /// The lane of a rank, or its first one: rank 0 goes on with lanes that are there.
-  int64_t lane_of(int rank) const { return rank == 0 ? 0 : first_free_lane + rank - 1; }
+  /// The first lane of a rank: rank 0 goes on with lanes that are there.
+  int64_t lane_of(int rank) const {
+    return rank == 0 ? 0 : first_free_lane + (rank - 1) * lanes_per_rank;
+  }
   /// Of the remote ranks.
   std::map<int, int64_t> lanes_of_remote() const;
 };

@@ -49,12 +49,13 @@ DatasetWriter::State::State(WriterOptions given_options, CaptureLayout given_lay
 
 /// Rank 0 has locked and read data_root; the others write lanes of their own into it, or send them.
 void DatasetWriter::State::meet_others() {
-  const int64_t used = spool.index.lanes.empty() ? 0 : spool.index.lanes.rbegin()->first;
+  const int64_t used = spool.index.lanes.empty() ? 0 : spool.index.lanes.rbegin()->first + 1;
   meeting = meet({.finished = found == Found::Finished,
                   .documents = spool.documents,
                   .documents_done = spool.totals.documents,
                   .tokens_done = spool.totals.tokens,
-                  .first_free_lane = used + 1},
+                  .lanes_per_rank = options.lanes,
+                  .first_free_lane = std::max<int64_t>(used, options.lanes)},
                  paths.work(), job);
   if (!meeting.sees(job.rank())) sender.emplace(shape, *job.post());
   if (first() && !meeting.remote.empty())
@@ -144,22 +145,31 @@ void DatasetWriter::State::begin_early() {
                    .token_string = options.token_string});
 }
 
-/// What counts goes first: where it finds no room, the files that were begun make some.
+bool DatasetWriter::State::may_make_room() {
+  const std::scoped_lock lock(mutex);
+  return early && !early_dropped;
+}
+
+/// What counts goes first: where it finds no room, the files that were begun make some, for all
+/// lanes that were appended to meanwhile.
 std::optional<SpoolUnit> DatasetWriter::State::append_to(SpoolWriter& lane,
                                                          const CapturedBatch& batch) {
   const uint64_t before = lane.end().next_sequence;
+  const bool may_make = may_make_room();
   try {
     return lane.append(batch);
   } catch (const OutputError&) {
     const std::scoped_lock lock(mutex);
-    if (lane.end().next_sequence != before || !early || !early->drop()) throw;
+    if (lane.end().next_sequence != before || !may_make) throw;
+    early_dropped = early->drop() || early_dropped;
+    if (!early_dropped) throw;
   }
   return lane.append(batch);
 }
 
 void DatasetWriter::State::append(const CapturedBatch& batch, int64_t number) {
   QK_ASSERT(found != Found::Finished && are_consecutive(batch.documents));
-  QK_ASSERT(job.size() == 1 || number == 0);
+  QK_ASSERT(number < lanes_here());
   if (sender) return sender->append(batch);
   if (receiver) receiver->check();
   number += meeting.lane_of(job.rank());
@@ -208,6 +218,7 @@ void DatasetWriter::capture_begins(std::optional<int64_t> tokens_left) {
 }
 
 Found DatasetWriter::found() const { return state_->found; }
+int64_t DatasetWriter::lanes() const { return state_->lanes_here(); }
 const IndexSet& DatasetWriter::documents_found() const { return state_->spool.documents; }
 
 int64_t DatasetWriter::documents_done() const {

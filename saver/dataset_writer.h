@@ -46,6 +46,9 @@ struct WriterOptions {
   /// Of lowest priority, which begin the final files while the capture runs, where this process
   /// writes it alone: they take a quarter of the memory budget. 0: none.
   int early_threads = 0;
+  /// Threads that call append(), each in a lane of its own: the system writes one file on one core
+  /// at a time.
+  int lanes = 1;
   int compression_level = 0;  ///< 0: entropy coding of vectors alone; else zstd's, 1..22
   int64_t row_group_bytes =
       16LL << 20;  ///< float32 vectors in a row group of the final files, at most
@@ -96,9 +99,12 @@ class DatasetWriter {
   int64_t documents_done() const;  ///< how many; of a finished capture all
   int64_t tokens_done() const;
 
+  /// WriterOptions::lanes, or 1 where rank 0 is sent what is appended.
+  int64_t lanes() const;
+
   /// Documents may come in any order, each once; the parts of a batch follow one another in a lane.
-  /// Each lane (0, 1, ...) has its own files and may have its own thread. Blocks on disk only,
-  /// or until rank 0 has it. Throws OutputError (disk full, ...).
+  /// Each lane (0 to lanes() - 1) has its own files and may have its own thread. Blocks on disk
+  /// only, or until rank 0 has it. Throws OutputError (disk full, ...).
   void append(const CapturedBatch& batch, int64_t lane = 0);
 
   /// Rows over all heads appended so far, for the progress display.

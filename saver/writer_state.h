@@ -45,6 +45,7 @@ struct DatasetWriter::State {
   void add(const ReceivedRecord& record);
   WriteSummary close();
   /// What a rank has written itself is added to what rank 0 had found.
+  int64_t lanes_here() const { return sender ? 1 : meeting.lanes_per_rank; }
   int64_t documents_done() const {
     return (first() ? 0 : meeting.documents_done) + spool.totals.documents;
   }
@@ -77,6 +78,7 @@ struct DatasetWriter::State {
   SpaceForecast forecast;
   bool staging_is_stale = true;
   std::unique_ptr<EarlyPass> early;  ///< uses paths and shape
+  bool early_dropped = false;
   Clock::time_point opened = Clock::now();
   std::optional<LaneSender> sender;      ///< where this rank does not see rank 0's folder
   std::optional<LaneReceiver> receiver;  ///< on rank 0, where others don't; ends before the rest
@@ -89,6 +91,7 @@ struct DatasetWriter::State {
   void resume();
   Lane& open_lane(int64_t number);
   void begin_early();
+  bool may_make_room();
   std::optional<SpoolUnit> append_to(SpoolWriter& lane, const CapturedBatch& batch);
   std::unique_ptr<HeadFiles> end_early();
   void add_unit(const SpoolUnit& unit, const CaptureTotals& totals,

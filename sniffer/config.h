@@ -104,9 +104,9 @@ struct OutputConfig {
   std::optional<std::string> hf_branch;
   bool is_private = false;  ///< key "private"
   int64_t write_batch_size = 4096;
-  std::optional<int64_t>
-      memory_budget_bytes;  ///< key "memory_budget"; nullopt: chosen from the machine's memory
-  int64_t compression_level = 0;  ///< zstd; 0: entropy coding of vectors alone
+  std::optional<int64_t> memory_budget_bytes;  ///< key "memory_budget"; nullopt: 1 GiB
+  int64_t compression_level = 0;               ///< zstd; 0: entropy coding of vectors alone
+  std::optional<int64_t> writer_threads;       ///< nullopt: 4 beside a GPU, else 1
 
   bool operator==(const OutputConfig&) const = default;
 };

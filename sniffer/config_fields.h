@@ -247,8 +247,7 @@ void visit_fields(OutputConfig& output, Visitor& visit) {
         {.key = "write_batch_size", .meaning = "rows per write; a hint", .least = 1});
   visit(output.memory_budget_bytes,
         {.key = "memory_budget",
-         .meaning = "memory for rows that are not yet written; null: chosen from the "
-                    "machine's memory",
+         .meaning = "memory for rows that are not yet written; null: 1 GiB",
          .addition = true,
          .least = 1,
          .form = Form::Bytes});
@@ -258,6 +257,13 @@ void visit_fields(OutputConfig& output, Visitor& visit) {
                                    .addition = true,
                                    .least = 0,
                                    .most = 22});
+  visit(output.writer_threads,
+        {.key = "writer_threads",
+         .meaning = "threads that write what is captured, each to files of its own; null: 4 beside "
+                    "a GPU, else 1",
+         .addition = true,
+         .least = 1,
+         .most = 64});
 }
 
 template <typename Visitor>

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "base/error.h"
 #include "kernels/gather.h"
@@ -19,6 +20,7 @@ struct Sniffer::Selection {
   std::vector<int32_t> row;  // of what the tap is shown
   std::vector<int32_t> bucket, example_id, position, token_id;
   std::vector<int64_t> rows_by_document;  // of one head
+  std::vector<int64_t> unit_ends;         // rows up to the end of each unit
 };
 
 namespace {
@@ -47,6 +49,16 @@ PartOfBlock part_of_block(std::span<const int32_t> rows, int64_t first, int64_t 
 }
 
 }  // namespace
+
+void divide(std::vector<PassDocument>& documents, size_t count) {
+  size_t tokens = 0, before = 0, unit = 0;
+  for (const PassDocument& document : documents) tokens += document.ids.size();
+  for (PassDocument& document : documents) {
+    document.unit = unit;
+    before += document.ids.size();
+    if (unit + 1 < count && before * count >= (unit + 1) * tokens) ++unit;
+  }
+}
 
 Sniffer::Sniffer(const CaptureConfig& capture, saver::CaptureLayout layout, Options options,
                  Sink sink, PassDone pass_done)
@@ -84,6 +96,8 @@ Sniffer::Selection Sniffer::select(const saver::LayerHeads& group,
         selection.token_id.push_back(document.ids[static_cast<size_t>(position)]);
     }
     selection.rows_by_document.push_back(static_cast<int64_t>(positions.size()));
+    selection.unit_ends.resize(document.unit + 1);
+    selection.unit_ends.back() = std::ssize(selection.row);
     first_row += length;
   }
   return selection;
@@ -145,10 +159,15 @@ void Sniffer::take(int64_t layer, models::Kind kind, std::span<const at::Tensor>
     QK_ASSERT(vectors.element_size() == saver::bytes_of(layout_.vector_type));
   }
   const size_t group = found->second;
-  const auto count = static_cast<int64_t>(selections_[group].row.size());
   const int64_t step = std::max<int64_t>(1, RowStage::kBlockBytes / bytes_per_row(group));
-  for (int64_t begin = 0; begin < count; begin += step)
-    emit(group, begin, std::min(begin + step, count), parts);
+  const std::vector<int64_t>& ends = selections_[group].unit_ends;
+  int64_t begin = 0;
+  for (size_t unit = 0; unit < ends.size(); ++unit) {
+    while (begin < ends[unit]) {
+      const int64_t end = std::min(begin + step, ends[unit]);
+      emit(group, unit, std::exchange(begin, end), end, parts);
+    }
+  }
 }
 
 int64_t Sniffer::bytes_per_row(size_t group) const {
@@ -156,7 +175,8 @@ int64_t Sniffer::bytes_per_row(size_t group) const {
          saver::bytes_of(layout_.vector_type);
 }
 
-void Sniffer::emit(size_t group, int64_t begin, int64_t end, std::span<const at::Tensor> parts) {
+void Sniffer::emit(size_t group, size_t unit, int64_t begin, int64_t end,
+                   std::span<const at::Tensor> parts) {
   const Selection& rows = selections_[group];
   const int64_t count = end - begin, heads = std::ssize(layout_.groups[group].heads);
   stage_.add({.block = {.group = static_cast<int32_t>(group),
@@ -165,6 +185,7 @@ void Sniffer::emit(size_t group, int64_t begin, int64_t end, std::span<const at:
                         .position = part(rows.position, begin, end),
                         .token_id = part(rows.token_id, begin, end),
                         .vectors = {}},
+              .unit = unit,
               .bytes = count * bytes_per_row(group)},
              parts[0].device(), [&](const at::Tensor& memory) {
                gather(memory.view(parts[0].scalar_type()).view({heads, count, layout_.head_dim}),

@@ -22,17 +22,21 @@ namespace qk::sniffer {
 struct PassDocument {
   int64_t example_id = 0;        ///< full 64 bits
   std::span<const int32_t> ids;  ///< its tokens
+  size_t unit = 0;               ///< of the pass: 0, 1, ...
 };
+
+/// Divides the documents of a pass into at most `count` units with about as many tokens each.
+void divide(std::vector<PassDocument>& documents, size_t count);
 
 /// Positions are drawn before a pass starts, so that nothing in it waits for the host. On a GPU the
 /// rows of a pass leave while the next one runs: they arrive with finish_passes().
 class Sniffer final : public models::AttentionTap {
  public:
   /// Receives blocks of at most RowStage::kBlockBytes, pass by pass, those of a group in the order
-  /// of its rows.
-  using Sink = std::function<void(saver::RowBlock)>;
+  /// of its rows. The rows of a block are of one unit.
+  using Sink = RowStage::Sink;
   /// After the last block of a pass: the rows captured from each of its documents, over all heads.
-  using PassDone = std::function<void(const std::vector<int64_t>& rows_by_document)>;
+  using PassDone = RowStage::PassDone;
 
   struct Options {
     /// Of the decoder; rows of several parts leave from the first, those of one from where it is.
@@ -66,7 +70,8 @@ class Sniffer final : public models::AttentionTap {
                    const std::vector<PassDocument>& documents) const;
   void narrow_last_layer(int64_t tokens);
   int64_t bytes_per_row(size_t group) const;
-  void emit(size_t group, int64_t begin, int64_t end, std::span<const at::Tensor> parts);
+  void emit(size_t group, size_t unit, int64_t begin, int64_t end,
+            std::span<const at::Tensor> parts);
   void gather(at::Tensor out, size_t group, int64_t begin, std::span<const at::Tensor> parts) const;
 
   saver::CaptureLayout layout_;

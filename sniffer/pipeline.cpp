@@ -19,11 +19,11 @@
 #include "sniffer/pipeline_batch.h"
 #include "sniffer/pipeline_documents.h"
 #include "sniffer/pipeline_job.h"
-#include "sniffer/pipeline_lane.h"
-#include "sniffer/pipeline_lanes.h"
 #include "sniffer/pipeline_lengths.h"
 #include "sniffer/pipeline_model.h"
 #include "sniffer/pipeline_setup.h"
+#include "sniffer/pipeline_track.h"
+#include "sniffer/pipeline_tracks.h"
 #include "sniffer/pipeline_writer.h"
 #include "sniffer/plan_room.h"
 #include "sniffer/plan_work.h"
@@ -41,7 +41,7 @@ constexpr size_t kPassesAhead = 2;
 
 /// Passes that are queued by threads of their own: one for each GPU where each has its own layers,
 /// one that waits and one whose rows leave; else the calling thread queues all.
-size_t lanes_of(const models::DecoderOptions& options) {
+size_t tracks_of(const models::DecoderOptions& options) {
   const bool layers = options.split == models::Split::Layers && options.devices.size() > 1;
   return layers ? options.devices.size() + 2 : 1;
 }
@@ -94,7 +94,7 @@ class CaptureLoop {
         rows_(writer, memory_budget(config.output) / 4),
         heads_per_group_(heads_per_group(inputs.plan.layout)) {
     leave_cores_to_launches(decoder_.devices().front());
-    make_lanes(inputs.plan.layout, lanes_of(decoder_.options()));
+    make_tracks(inputs.plan.layout, tracks_of(decoder_.options()));
     state_.documents = state_.documents_before = writer.documents_done();
     state_.tokens = state_.tokens_before = writer.tokens_done();
     state_.rows = rows_before_ = writer.rows_appended();
@@ -128,15 +128,17 @@ class CaptureLoop {
   source::TextFlaws flaws() const { return documents_.flaws(); }
 
  private:
-  void make_lanes(const saver::CaptureLayout& layout, size_t count) {
+  void make_tracks(const saver::CaptureLayout& layout, size_t count) {
     const auto rows = memory_budget(config_.output) / 4 / static_cast<int64_t>(count);
     for (size_t n = 0; n < count; ++n) {
-      lanes_.emplace_back(
+      tracks_.emplace_back(
           config_.capture, layout,
           Sniffer::Options{
               .devices = decoder_.devices(), .stage_bytes = rows, .stop = options_.stop},
-          [this, n](saver::RowBlock block) { take(lanes_[n], std::move(block)); },
-          [this, n](const std::vector<int64_t>& of_pass) { commit(lanes_[n], of_pass); },
+          [this, n](saver::RowBlock block, size_t unit) {
+            take(tracks_[n], std::move(block), unit);
+          },
+          [this, n](const std::vector<int64_t>& of_pass) { commit(tracks_[n], of_pass); },
           count > 1 ? &turns_ : nullptr);
     }
     const int threads = at::get_num_threads() / static_cast<int>(count);
@@ -170,15 +172,15 @@ class CaptureLoop {
   }
 
   void finish_passes() {
-    timed([&] { threads_ ? threads_->finish() : lanes_.front().sniffer.finish_passes(); });
+    timed([&] { threads_ ? threads_->finish() : tracks_.front().sniffer.finish_passes(); });
   }
 
   void start(Batch batch) {
-    if (!threads_) return pass(lanes_.front(), std::move(batch));
+    if (!threads_) return pass(tracks_.front(), std::move(batch));
     const auto shared = std::make_shared<Batch>(std::move(batch));
-    threads_->start([this, shared](size_t lane) {
+    threads_->start([this, shared](size_t track) {
       try {
-        pass(lanes_[lane], std::move(*shared));
+        pass(tracks_[track], std::move(*shared));
       } catch (...) {
         turns_.close(std::current_exception());
         throw;
@@ -217,30 +219,30 @@ class CaptureLoop {
   }
 
   /// Out of memory all the same: the pass is run again in halves.
-  void pass(Lane& lane, Batch batch) {
-    if (!queue(lane, batch)) {
+  void pass(Track& track, Batch batch) {
+    if (!queue(track, batch)) {
       auto [first, second] = split(std::move(batch));
-      pass(lane, std::move(first));
-      pass(lane, std::move(second));
+      pass(track, std::move(first));
+      pass(track, std::move(second));
       return;
     }
-    lane.in_flight.push_back(std::move(batch));
-    lane.sniffer.end_pass();
-    lane.sniffer.finish_passes(threads_ ? 0 : kPassesAhead);
+    track.in_flight.push_back(std::move(batch));
+    track.sniffer.end_pass();
+    track.sniffer.finish_passes(threads_ ? 0 : kPassesAhead);
   }
 
   /// False if the device's memory did not suffice; nothing of the pass is left then.
-  bool queue(Lane& lane, const Batch& batch) {
+  bool queue(Track& track, const Batch& batch) {
     try {
-      lane.sniffer.begin_pass(pass_documents(batch));
-      decoder_.prefill(batch.tokens, lane);
-      lane.enter();
+      track.sniffer.begin_pass(pass_documents(batch, rows_.lanes()));
+      decoder_.prefill(batch.tokens, track);
+      track.enter();
       return true;
     } catch (const c10::OutOfMemoryError&) {
-      if (!lane.sniffer.drop_pass()) throw;
+      if (!track.sniffer.drop_pass()) throw;
     }
-    lane.leave();
-    lane.sniffer.finish_passes();
+    track.leave();
+    track.sniffer.finish_passes();
     const auto tokens = static_cast<int64_t>(batch.tokens.ids.size());
     if (batch.documents.size() == 1) refuse(batch.documents[0], tokens / 2);
     log::warn("out of device memory at {} tokens in a pass; going on with half as many", tokens);
@@ -250,13 +252,13 @@ class CaptureLoop {
   }
 
   /// The oldest pass in flight has handed on its last row.
-  void commit(Lane& lane, const std::vector<int64_t>& rows) {
-    lane.wait();
-    const Batch batch = std::move(lane.in_flight.front());
-    lane.in_flight.pop_front();
-    rows_.commit(saved_documents(batch, rows));
+  void commit(Track& track, const std::vector<int64_t>& rows) {
+    track.wait();
+    const Batch batch = std::move(track.in_flight.front());
+    track.in_flight.pop_front();
+    rows_.commit(saved_documents(batch, pass_documents(batch, rows_.lanes()), rows));
     tell(batch, rows);
-    lane.leave();
+    track.leave();
   }
 
   void tell(const Batch& batch, const std::vector<int64_t>& rows) {
@@ -304,10 +306,10 @@ class CaptureLoop {
     state_.seconds_forward += watch.seconds() - (state_.seconds_writing - waited_before);
   }
 
-  void take(Lane& lane, saver::RowBlock block) {
-    lane.wait();
+  void take(Track& track, saver::RowBlock block, size_t unit) {
+    track.wait();
     tell(block);
-    rows_.add(std::move(block));
+    rows_.add(std::move(block), unit);
   }
 
   void tell(const saver::RowBlock& block) {
@@ -338,15 +340,15 @@ class CaptureLoop {
   const PassBudget budget_;
   std::atomic<int64_t> pass_tokens_;  // of several documents
   saver::DatasetWriter& writer_;
-  WriterThread rows_;
+  WriterThreads rows_;
   std::vector<int64_t> heads_per_group_;
   int64_t rows_before_ = 0;  // of an earlier run
   std::mutex state_mutex_;   // guards passes_ and state_
   int64_t passes_ = 0;
   ProgressState state_;
   Turns turns_;
-  std::deque<Lane> lanes_;
-  std::optional<Lanes> threads_;  // of the lanes, where there are several
+  std::deque<Track> tracks_;
+  std::optional<Tracks> threads_;  // of the tracks, where there are several
 };
 
 }  // namespace

@@ -26,24 +26,28 @@ std::pair<Batch, Batch> split(Batch batch) {
   return halves;
 }
 
-std::vector<PassDocument> pass_documents(const Batch& batch) {
+std::vector<PassDocument> pass_documents(const Batch& batch, size_t units) {
   std::vector<PassDocument> documents;
-  for (const TokenizedDocument& d : batch.documents) documents.push_back({d.example_id, d.ids});
+  for (const TokenizedDocument& d : batch.documents)
+    documents.push_back({.example_id = d.example_id, .ids = d.ids});
+  divide(documents, units);
   return documents;
 }
 
-std::vector<saver::Document> saved_documents(const Batch& batch, const std::vector<int64_t>& rows) {
-  std::vector<saver::Document> documents;
+std::vector<std::vector<saver::Document>> saved_documents(
+    const Batch& batch, const std::vector<PassDocument>& documents,
+    const std::vector<int64_t>& rows) {
+  std::vector<std::vector<saver::Document>> units(documents.back().unit + 1);
   for (size_t i = 0; i < batch.documents.size(); ++i) {
     const TokenizedDocument& d = batch.documents[i];
-    documents.push_back({.index = d.index,
-                         .example_id = d.example_id,
-                         .source_id = d.source_id,
-                         .tokens = static_cast<int64_t>(d.ids.size()),
-                         .truncated = d.truncated,
-                         .rows = rows[i]});
+    units[documents[i].unit].push_back({.index = d.index,
+                                        .example_id = d.example_id,
+                                        .source_id = d.source_id,
+                                        .tokens = static_cast<int64_t>(d.ids.size()),
+                                        .truncated = d.truncated,
+                                        .rows = rows[i]});
   }
-  return documents;
+  return units;
 }
 
 void log_batch(const InferenceConfig& config, int64_t number, const Batch& batch,

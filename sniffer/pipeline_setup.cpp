@@ -56,10 +56,17 @@ std::vector<std::pair<std::string, std::string>> card_facts(const SniffConfig& c
   return facts;
 }
 
+/// What a GPU captures comes faster than one thread can write it.
+int writer_lanes(const SniffConfig& config) {
+  const int64_t lanes = choose_device(config.model).is_cpu() ? 1 : 4;
+  return static_cast<int>(config.output.writer_threads.value_or(lanes));
+}
+
 /// The threads that begin the final files while the capture runs. On a CPU the pass leaves them
-/// nothing.
+/// nothing; beside a GPU, whatever the writer's threads and the one that feeds the GPU do.
 int early_threads(const SniffConfig& config) {
-  return choose_device(config.model).is_cpu() ? 0 : std::max(1, at::get_num_threads() / 2);
+  if (choose_device(config.model).is_cpu()) return 0;
+  return std::max(1, at::get_num_threads() - writer_lanes(config) - 1);
 }
 
 ModelOutline outline(const SniffConfig& config, const std::filesystem::path& model_folder) {
@@ -145,6 +152,7 @@ saver::DatasetWriter open_writer(const SniffConfig& config, const RunOptions& op
            .memory_budget_bytes = memory_budget(config.output),
            .threads = at::get_num_threads(),
            .early_threads = early_threads(config),
+           .lanes = writer_lanes(config),
            .compression_level = static_cast<int>(config.output.compression_level),
            .documents_total = inputs.reader->row_count(),
            .token_string = [&](int32_t id) { return inputs.tokenizer.token(id); },

@@ -6,87 +6,90 @@
 
 namespace qk::sniffer {
 
-WriterThread::WriterThread(saver::DatasetWriter& writer, int64_t queue_bytes)
-    : writer_(writer), queue_bytes_(queue_bytes), thread_([this] { work(); }) {}
+WriterThreads::WriterThreads(saver::DatasetWriter& writer, int64_t queue_bytes)
+    : writer_(writer), queue_bytes_(queue_bytes), lanes_(static_cast<size_t>(writer.lanes())) {
+  for (int64_t lane = 0; lane < writer.lanes(); ++lane)
+    threads_.emplace_back([this, lane] { work(lane); });
+}
 
-WriterThread::~WriterThread() {
+WriterThreads::~WriterThreads() {
   {
     const std::scoped_lock lock(mutex_);
     stopping_ = true;
   }
   changed_.notify_all();
-  thread_.join();
+  for (std::thread& thread : threads_) thread.join();
 }
 
-void WriterThread::add(saver::RowBlock block) {
+void WriterThreads::add(saver::RowBlock block, size_t unit) {
+  Lane& lane = lane_of(unit);
   const auto bytes = static_cast<int64_t>(block.vectors.size());
-  const bool repeats = std::ranges::any_of(
-      pending_.blocks, [&](const saver::RowBlock& other) { return other.group == block.group; });
-  if (repeats || pending_bytes_ + bytes > queue_bytes_ / 2) push();
-  pending_.blocks.push_back(std::move(block));
-  pending_bytes_ += bytes;
+  const bool repeats = std::ranges::any_of(lane.pending.blocks, [&](const saver::RowBlock& other) {
+    return other.group == block.group;
+  });
+  const int64_t most = queue_bytes_ / 2 / std::ssize(lanes_);
+  if (repeats || lane.pending_bytes + bytes > most) push(lane);
+  lane.pending.blocks.push_back(std::move(block));
+  lane.pending_bytes += bytes;
 }
 
-void WriterThread::commit(std::vector<saver::Document> documents) {
-  pending_.documents = std::move(documents);
-  push();
+void WriterThreads::commit(std::vector<std::vector<saver::Document>> units) {
+  for (size_t unit = 0; unit < units.size(); ++unit) {
+    lane_of(unit).pending.documents = std::move(units[unit]);
+    push(lane_of(unit));
+  }
+  first_lane_ += units.size();
 }
 
-void WriterThread::push() {
-  if (pending_.blocks.empty() && pending_.documents.empty()) return;
+void WriterThreads::push(Lane& lane) {
+  if (lane.pending.blocks.empty() && lane.pending.documents.empty()) return;
   const Stopwatch watch;
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] {
-    return error_ || queue_.empty() || queued_bytes_ + pending_bytes_ <= queue_bytes_;
-  });
+  changed_.wait(
+      lock, [&] { return error_ || batches_ < 2 || bytes_ + lane.pending_bytes <= queue_bytes_; });
   if (error_) std::rethrow_exception(error_);
-  queue_.emplace_back(std::move(pending_), pending_bytes_);
-  queued_bytes_ += pending_bytes_;
-  pending_ = {};
-  pending_bytes_ = 0;
+  ++batches_;
+  bytes_ += lane.pending_bytes;
+  lane.queue.emplace_back(std::exchange(lane.pending, {}), std::exchange(lane.pending_bytes, 0));
   seconds_waited_ += watch.seconds();
   changed_.notify_all();
 }
 
-void WriterThread::finish() {
+void WriterThreads::finish() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return error_ || (queue_.empty() && !writing_); });
+  changed_.wait(lock, [&] { return error_ || batches_ == 0; });
   if (error_) std::rethrow_exception(error_);
 }
 
-double WriterThread::seconds_writing() const {
+double WriterThreads::fill() const {
   const std::scoped_lock lock(mutex_);
-  return seconds_writing_;
+  return std::min(1.0, static_cast<double>(bytes_) / static_cast<double>(queue_bytes_));
 }
 
-double WriterThread::fill() const {
-  const std::scoped_lock lock(mutex_);
-  return std::min(1.0, static_cast<double>(queued_bytes_) / static_cast<double>(queue_bytes_));
-}
-
-void WriterThread::work() {
+void WriterThreads::work(int64_t number) {
+  auto& queue = lanes_[static_cast<size_t>(number)].queue;
   std::unique_lock lock(mutex_);
   while (true) {
-    changed_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
-    if (stopping_) return;
-    const auto [batch, bytes] = std::move(queue_.front());
-    queue_.pop_front();
-    writing_ = true;
+    changed_.wait(lock, [&] { return stopping_ || error_ || !queue.empty(); });
+    if (stopping_ || error_) return;
+    const auto [batch, bytes] = std::move(queue.front());
+    queue.pop_front();
     lock.unlock();
-    const Stopwatch watch;
-    std::exception_ptr error;
-    try {
-      writer_.append(batch);
-    } catch (...) {
-      error = std::current_exception();
-    }
+    const std::exception_ptr error = write(batch, number);
     lock.lock();
-    seconds_writing_ += watch.seconds();
-    writing_ = false;
-    queued_bytes_ -= bytes;
-    if (error) error_ = error;
+    --batches_;
+    bytes_ -= bytes;
+    if (error && !error_) error_ = error;
     changed_.notify_all();
-    if (error) return;
+  }
+}
+
+std::exception_ptr WriterThreads::write(const saver::CapturedBatch& batch, int64_t lane) {
+  try {
+    writer_.append(batch, lane);
+    return nullptr;
+  } catch (...) {
+    return std::current_exception();
   }
 }
 

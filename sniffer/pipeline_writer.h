@@ -1,6 +1,6 @@
 #pragma once
-/// The writer on its own thread, behind a queue that is bounded in bytes: the forward pass goes on
-/// while rows are written, and waits when they come faster than the disk takes them.
+/// The writer on threads of its own, behind a queue that is bounded in bytes: the forward pass goes
+/// on while rows are written, and waits when they come faster than the disk takes them.
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
@@ -8,51 +8,62 @@
 #include <exception>
 #include <mutex>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "saver/dataset_writer.h"
 
 namespace qk::sniffer {
 
-class WriterThread {
+/// One thread for each of the writer's lanes. A pass comes in units, at most one for each lane.
+class WriterThreads {
  public:
-  /// queue_bytes: vectors held at most beside the batch being written. writer: must outlive this.
-  WriterThread(saver::DatasetWriter& writer, int64_t queue_bytes);
-  ~WriterThread();  ///< drops what is still queued; finish() first to keep it
+  /// queue_bytes: vectors held at most, those being written included; two batches may be more.
+  /// writer: must outlive this.
+  WriterThreads(saver::DatasetWriter& writer, int64_t queue_bytes);
+  ~WriterThreads();  ///< drops what is still queued; finish() first to keep it
+
+  size_t lanes() const { return lanes_.size(); }
 
   /// Adds a block of the pass in progress. Blocks that together are too large for memory leave
   /// early, in parts.
-  void add(saver::RowBlock block);
+  void add(saver::RowBlock block, size_t unit);
 
-  /// Ends the pass: its documents are done once the writer has them.
-  void commit(std::vector<saver::Document> documents);
+  /// Ends the pass: the documents of each unit are done once the writer has them.
+  void commit(std::vector<std::vector<saver::Document>> units);
 
   /// Waits until everything is written. Rethrows what the writer threw.
   void finish();
 
   double seconds_waited() const {
     return seconds_waited_;
-  }                                ///< of the calling thread, for room in the queue
-  double seconds_writing() const;  ///< of the writer's thread
-  double fill() const;             ///< of the queue, 0..1
+  }                     ///< of the calling thread, for room in the queue
+  double fill() const;  ///< of the queue, 0..1
 
  private:
-  void work();
-  void push();
+  struct Lane {
+    saver::CapturedBatch pending;  // the calling thread's
+    int64_t pending_bytes = 0;
+    std::deque<std::pair<saver::CapturedBatch, int64_t>> queue;  // with bytes
+  };
+
+  Lane& lane_of(size_t unit) { return lanes_[(first_lane_ + unit) % lanes_.size()]; }
+  void push(Lane& lane);
+  void work(int64_t number);
+  std::exception_ptr write(const saver::CapturedBatch& batch, int64_t lane);
 
   saver::DatasetWriter& writer_;
   const int64_t queue_bytes_;
-  saver::CapturedBatch pending_;  // the calling thread's
-  int64_t pending_bytes_ = 0;
+  size_t first_lane_ = 0;  // of the pass in progress
   std::atomic<double> seconds_waited_ = 0;
 
-  mutable std::mutex mutex_;  // guards everything below
+  mutable std::mutex mutex_;  // guards the queues and everything below
   std::condition_variable changed_;
-  std::deque<std::pair<saver::CapturedBatch, int64_t>> queue_;  // with bytes
-  int64_t queued_bytes_ = 0;
-  bool writing_ = false, stopping_ = false;
-  double seconds_writing_ = 0;
+  std::vector<Lane> lanes_;
+  int64_t batches_ = 0, bytes_ = 0;  // queued or being written
+  bool stopping_ = false;
   std::exception_ptr error_;
-  std::thread thread_;
+  std::vector<std::thread> threads_;
 };
 
 }  // namespace qk::sniffer

@@ -33,7 +33,7 @@ void RowStage::add(StagedBlock staged, at::Device device,
     gather(at::from_blob(vectors.data(), {staged.bytes}, at::kByte));
     staged.block.vectors = std::move(vectors);
     handed_on_of_pass_ = true;
-    sink_(std::move(staged.block));
+    sink_(std::move(staged.block), staged.unit);
     return;
   }
   Chunk& open = open_[device.index()];
@@ -101,7 +101,7 @@ void RowStage::hand_on_oldest() {
   for (StagedBlock& staged : chunk.blocks) {
     staged.block.vectors = {{from, static_cast<size_t>(staged.bytes)}, memory};
     from += staged.bytes;
-    sink_(std::move(staged.block));
+    sink_(std::move(staged.block), staged.unit);
   }
   if (chunk.pass_done) {
     --passes_under_way_;

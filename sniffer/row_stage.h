@@ -16,6 +16,7 @@ namespace qk::sniffer {
 /// A block whose vectors are still to be gathered: out = [heads, rows, head_dim].
 struct StagedBlock {
   saver::RowBlock block;  ///< without vectors
+  size_t unit = 0;        ///< of the pass
   int64_t bytes = 0;      ///< of its vectors
 };
 
@@ -27,7 +28,7 @@ class RowStage {
  public:
   static constexpr int64_t kBlockBytes = 64 << 20;
 
-  using Sink = std::function<void(saver::RowBlock)>;
+  using Sink = std::function<void(saver::RowBlock block, size_t unit)>;
   using PassDone = std::function<void(const std::vector<int64_t>& rows_by_document)>;
   RowStage(int64_t bytes, Sink sink, PassDone pass_done);
 

@@ -98,6 +98,28 @@ TEST_F(Fault, AFullDiskIsOneErrorAndTheRunGoesOn) {
   }
 }
 
+TEST_F(Fault, SeveralWriterThreadsLoseNothingAndOneCanGoOn) {
+  const Hashes by_one = uninterrupted(capture());
+  const Arguments by_three = capture({"output.writer_threads=3"});
+  for (const char* fault :
+       {"kill spool.segment 2", "kill spool.appended 1", "kill spool.appended 3",
+        "kill spool.appended 5", "kill final.begun 1", "tear 3", "tear 5", "tear 7"}) {
+    SCOPED_TRACE(fault);
+    ASSERT_EQ(run_with(fault, by_three).signal, SIGKILL);
+    expect_resumed(by_one);
+  }
+  for (const char* bytes : {"5000", "100000", "300000"}) {
+    SCOPED_TRACE(bytes);
+    EXPECT_EQ(run_with(std::string("fail ENOSPC ") + bytes, by_three).exit_code, 6);
+    expect_resumed(by_one);
+  }
+  ASSERT_EQ(run_with("short", by_three).exit_code, 0);
+  const Hashes short_writes = captured_files(root_);
+  fs::remove_all(root_);
+  ASSERT_EQ(run(capture()).exit_code, 0);
+  EXPECT_EQ(short_writes, captured_files(root_));
+}
+
 TEST_F(Fault, ALimitOfFileSizesIsAnErrorLikeAFullDisk) {
   const Hashes expected = uninterrupted(capture());
   rlimit before{};

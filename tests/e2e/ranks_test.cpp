@@ -22,6 +22,20 @@ TEST_F(Ranks, EndInTheBytesOfOneProcess) {
   }
 }
 
+TEST_F(Ranks, MayHaveSeveralWriterThreadsEach) {
+  const Hashes expected = by_one_process();
+  const auto with_threads = [](int count) {
+    return capture("data/ranks", {"output.writer_threads=" + std::to_string(count)});
+  };
+  Program job = start(mpirun(ranks(3, with_threads(3))));
+  job.wait_for("batch 2:");
+  ASSERT_EQ(::kill(ranks_of(job).back(), SIGKILL), 0);
+  EXPECT_NE(job.wait().exit_code, 0);
+  const Outcome outcome = run_command(mpirun(ranks(2, with_threads(2))));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(captured_files(path("data/ranks")), expected);
+}
+
 TEST_F(Ranks, TakeTheLongestDocumentsFirstAndAnyNumberGoesOn) {
   ASSERT_EQ(run(capture_of_lengths("data/whole")).exit_code, 0);
   const Hashes expected = captured_files(path("data/whole"));

@@ -85,7 +85,8 @@ TEST_F(RemoteRanks, EndInTheBytesOfOneProcess) {
   const std::vector<Arguments> jobs = {
       pair("data/r"),
       mpirun(ranks(1, capture("data/r")), {remote_ranks(1, "data/r"), ranks(1, capture("data/r"))}),
-      mpirun(ranks(1, capture("data/r")), {remote_ranks(2, "data/r")})};
+      mpirun(ranks(1, capture("data/r", {"output.writer_threads=3"})),
+             {remote_ranks(2, "data/r")})};
   for (const Arguments& job : jobs) {
     const Outcome outcome = run_command(job);
     ASSERT_EQ(outcome.exit_code, 0) << outcome.err;

@@ -288,7 +288,9 @@ TEST_F(EarlyWriter, AResumedCaptureBeginsWithWhatItFound) {
 }
 
 TEST_F(EarlyWriter, SeveralLanesAreReadInDatasetOrder) {
-  DatasetWriter writer(early_options(), capture_.layout, facts());
+  WriterOptions options = early_options();
+  options.lanes = 4;
+  DatasetWriter writer(options, capture_.layout, facts());
   {
     std::vector<std::jthread> threads;
     for (int64_t lane = 0; lane < 4; ++lane) {
@@ -381,6 +383,32 @@ TEST_F(EarlyWriter, OnAFullDiskTheFilesBegunMakeRoomForTheSpool) {
     EXPECT_EQ(files_begun(staging()), 0);
   }
   DatasetWriter writer(early_options(), capture_.layout, facts());
+  EXPECT_EQ(writer.documents_done(), 20);
+}
+
+TEST_F(EarlyWriter, OnAFullDiskTheFilesBegunMakeRoomForAllLanes) {
+  const fs::path elsewhere = fresh_folder("elsewhere");
+  {
+    DatasetWriter writer(options(elsewhere), capture_.layout, facts());
+    append_all(writer, capture_, 0, 20);
+  }
+  const uintmax_t spool = fs::file_size(segment_file(elsewhere / ".sniff", 0, 0));
+  if (!tests::enter_private_mounts()) GTEST_SKIP() << tests::kNeedsPrivateMounts;
+  tests::mount_disk(root_, std::to_string(spool + 36'000));  // as above, and pages of each lane
+  WriterOptions four = early_options();
+  four.lanes = 4;
+  {
+    DatasetWriter writer(four, capture_.layout, facts());
+    writer.append(capture_.batch(0, 16));
+    wait_for_files();
+    std::vector<std::jthread> threads;
+    for (int64_t lane = 0; lane < 4; ++lane)
+      threads.emplace_back([&, lane] {
+        EXPECT_NO_THROW(writer.append(capture_.batch(16 + lane, 17 + lane), lane));
+      });
+    threads.clear();
+  }
+  DatasetWriter writer(four, capture_.layout, facts());
   EXPECT_EQ(writer.documents_done(), 20);
 }
 

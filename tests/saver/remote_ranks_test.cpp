@@ -296,11 +296,12 @@ TEST_F(RemoteWriters, AreRefusedWithoutAPost) {
 }
 
 TEST(Meeting, CountsTheRanksThatSeeTheFolder) {
-  const Meeting meeting{.documents = {}, .first_free_lane = 7, .remote = {1, 2, 5}};
+  const Meeting meeting{
+      .documents = {}, .lanes_per_rank = 2, .first_free_lane = 7, .remote = {1, 2, 5}};
   std::vector<int> seeing;
   for (int rank = 0; rank <= 6; ++rank) seeing.push_back(meeting.seeing_before(rank));
   EXPECT_THAT(seeing, ElementsAre(0, 1, 1, 1, 2, 3, 3));
-  EXPECT_THAT(meeting.lanes_of_remote(), ElementsAre(Pair(1, 7), Pair(2, 8), Pair(5, 11)));
+  EXPECT_THAT(meeting.lanes_of_remote(), ElementsAre(Pair(1, 7), Pair(2, 9), Pair(5, 15)));
 }
 
 }  // namespace

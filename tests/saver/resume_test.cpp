@@ -131,11 +131,17 @@ TEST(Resume, AMissingSegmentDropsTheLaterOnes) {
   expect_goes_on(writer, capture, root);
 }
 
+WriterOptions in_lanes(const fs::path& root, int lanes) {
+  WriterOptions options = testing::options(root);
+  options.lanes = lanes;
+  return options;
+}
+
 TEST(Resume, DocumentsMayComeInAnyOrderAndInSeveralLanes) {
   const Synthetic capture;
   const fs::path root = fresh_folder();
   {
-    DatasetWriter writer(options(root), capture.layout, facts());
+    DatasetWriter writer(in_lanes(root, 3), capture.layout, facts());
     writer.append(capture.batch(9, 14), 1);
     CapturedBatch part = capture.batch(14, 16);  // its documents don't come in this run
     part.documents.clear();
@@ -143,7 +149,7 @@ TEST(Resume, DocumentsMayComeInAnyOrderAndInSeveralLanes) {
     writer.append(capture.batch(3, 4), 0);
     writer.append(capture.batch(0, 2), 2);
   }
-  DatasetWriter writer(options(root), capture.layout, facts());
+  DatasetWriter writer(in_lanes(root, 6), capture.layout, facts());
   EXPECT_THAT(writer.documents_found().runs(), ElementsAre(Pair(0, 2), Pair(3, 4), Pair(9, 14)));
   EXPECT_EQ(writer.documents_done(), 8);
   writer.append(capture.batch(14, 20), 5);
@@ -156,7 +162,7 @@ TEST(Resume, DocumentsMayComeInAnyOrderAndInSeveralLanes) {
 TEST(Resume, LanesAreWrittenByTheirOwnThreads) {
   const Synthetic capture;
   const fs::path root = fresh_folder();
-  DatasetWriter writer(options(root), capture.layout, facts());
+  DatasetWriter writer(in_lanes(root, 4), capture.layout, facts());
   {
     std::vector<std::jthread> threads;
     for (int64_t lane = 0; lane < 4; ++lane) {

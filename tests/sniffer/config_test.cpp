@@ -68,7 +68,8 @@ TEST(Config, ReadsEveryKindOfValue) {
       "  heads: []\n"
       "  head_sampling: {count: 3, seed: -1}\n"
       "  sampler: {type: all, base_rate: 2}\n"
-      "output: {private: True, memory_budget: 1.5 GiB, compression_level: 22}\n");
+      "output: {private: True, memory_budget: 1.5 GiB, compression_level: 22, writer_threads: "
+      "3}\n");
   EXPECT_EQ(config.dataset.path, "a b.jsonl");
   EXPECT_EQ(config.dataset.max_samples, 1000);
   EXPECT_TRUE(config.dataset.streaming);
@@ -90,6 +91,7 @@ TEST(Config, ReadsEveryKindOfValue) {
   EXPECT_TRUE(config.output.is_private);
   EXPECT_EQ(config.output.memory_budget_bytes, 3 * (int64_t{1} << 29));
   EXPECT_EQ(config.output.compression_level, 22);
+  EXPECT_EQ(config.output.writer_threads, 3);
 }
 
 TEST(Config, ReportsAllMistakesAtOnce) {

@@ -4,9 +4,13 @@
 
 #include <ATen/Context.h>
 #include <ATen/DeviceAccelerator.h>
-#include <gtest/gtest.h>
+#include <fmt/format.h>
+#include <gmock/gmock.h>
 
 #include <algorithm>
+#include <map>
+#include <set>
+#include <string>
 
 #include "models/decoder.h"
 #include "sniffer/capture_plan.h"
@@ -19,11 +23,12 @@ namespace {
 /// What a run hands to the writer.
 struct Handed {
   std::vector<saver::RowBlock> blocks;
+  std::vector<size_t> units;  // of each block
   std::vector<int64_t> rows_by_document;
 };
 
 Handed capture(const CaptureConfig& config, const std::vector<at::Device>& devices,
-               models::Split split = models::Split::Heads) {
+               models::Split split = models::Split::Heads, size_t units = 1) {
   const auto folder = test::write_tiny_model("core_parts", test::tiny_config("qwen3"));
   auto model = models::describe_model(folder, nullptr);
   const CapturePlan plan = plan_capture(config, model.spec, at::kBFloat16);
@@ -36,7 +41,10 @@ Handed capture(const CaptureConfig& config, const std::vector<at::Device>& devic
   Handed handed;
   Sniffer sniffer(
       config, plan.layout, {.devices = decoder.devices(), .stop = nullptr},
-      [&](saver::RowBlock block) { handed.blocks.push_back(std::move(block)); },
+      [&](saver::RowBlock block, size_t unit) {
+        handed.units.push_back(unit);
+        handed.blocks.push_back(std::move(block));
+      },
       [&](const std::vector<int64_t>& rows) {
         handed.rows_by_document.insert(handed.rows_by_document.end(), rows.begin(), rows.end());
       });
@@ -50,6 +58,7 @@ Handed capture(const CaptureConfig& config, const std::vector<at::Device>& devic
       documents.push_back({.example_id = 10 * seed + static_cast<int64_t>(d),
                            .ids = std::span(tokens.ids).subspan(begin, end - begin)});
     }
+    divide(documents, units);
     sniffer.begin_pass(documents);
     decoder.prefill(tokens, sniffer);
     sniffer.end_pass();
@@ -113,6 +122,61 @@ TEST_P(Sniffing, GivesTheRowsOfSomeHeads) {
   CaptureConfig config = sampled(SamplerType::All);
   config.layers = {1}, config.heads = {1};
   expect_rows_of_one_part(config);
+}
+
+/// Every vector with where it belongs.
+std::vector<std::string> rows_of(const Handed& handed, const CapturePlan& plan) {
+  std::vector<std::string> rows;
+  for (const saver::RowBlock& block : handed.blocks) {
+    const size_t count = block.position.size(),
+                 heads = plan.layout.groups[static_cast<size_t>(block.group)].heads.size();
+    const size_t bytes = block.vectors.size() / (count * heads);
+    for (size_t i = 0; i < count * heads; ++i) {
+      const auto* vector = reinterpret_cast<const char*>(block.vectors.data() + i * bytes);
+      rows.push_back(fmt::format("{} {} {} {} ", block.group, i / count,
+                                 block.example_id[i % count], block.position[i % count]) +
+                     std::string(vector, bytes));
+    }
+  }
+  std::ranges::sort(rows);
+  return rows;
+}
+
+TEST_P(Sniffing, ABlockHasRowsOfOneUnit) {
+  const CaptureConfig config = sampled(SamplerType::Uniform);
+  const auto folder = test::write_tiny_model("core_units", test::tiny_config("qwen3"));
+  const CapturePlan plan =
+      plan_capture(config, models::describe_model(folder, nullptr).spec, at::kBFloat16);
+  const Handed whole = capture(config, {GetParam().front()});
+  const Handed parts = capture(config, GetParam(), models::Split::Heads, 3);
+  EXPECT_EQ(rows_of(parts, plan), rows_of(whole, plan));
+  EXPECT_EQ(parts.rows_by_document, whole.rows_by_document);
+  std::map<int32_t, std::set<size_t>> units;  // by example
+  for (size_t i = 0; i < parts.blocks.size(); ++i)
+    for (const int32_t example : parts.blocks[i].example_id) units[example].insert(parts.units[i]);
+  using Units = std::map<int32_t, std::set<size_t>>;
+  EXPECT_EQ(units, (Units{{10, {0}}, {12, {0}}, {13, {1}}, {20, {0}}, {22, {0}}, {23, {1}}}));
+}
+
+std::vector<size_t> units_of(const std::vector<size_t>& lengths, size_t count) {
+  const std::vector<int32_t> ids(1000);
+  std::vector<PassDocument> documents;
+  for (const size_t length : lengths) documents.push_back({.ids = std::span(ids).first(length)});
+  divide(documents, count);
+  std::vector<size_t> units;
+  for (const PassDocument& document : documents) units.push_back(document.unit);
+  return units;
+}
+
+TEST(Units, HaveAboutAsManyTokens) {
+  using testing::ElementsAre;
+  EXPECT_THAT(units_of({9, 9, 9, 9, 9, 9}, 3), ElementsAre(0, 0, 1, 1, 2, 2));
+  EXPECT_THAT(units_of({9, 9, 9, 9}, 1), ElementsAre(0, 0, 0, 0));
+  EXPECT_THAT(units_of({9, 9}, 4), ElementsAre(0, 1));
+  EXPECT_THAT(units_of({90, 1, 1, 1, 1}, 4), ElementsAre(0, 1, 2, 3, 3));
+  EXPECT_THAT(units_of({1, 1, 1, 90, 1}, 4), ElementsAre(0, 0, 0, 0, 1));
+  EXPECT_THAT(units_of({0, 0, 0}, 2), ElementsAre(0, 1, 1));
+  EXPECT_THAT(units_of({5, 0, 0}, 4), ElementsAre(0, 1, 2));
 }
 
 std::vector<std::vector<at::Device>> devices() {

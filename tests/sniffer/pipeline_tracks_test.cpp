@@ -1,6 +1,6 @@
 // Passes on threads of their own: how many at a time, whose rows come first, and what an error
 // does.
-#include "sniffer/pipeline_lanes.h"
+#include "sniffer/pipeline_tracks.h"
 
 #include <gtest/gtest.h>
 
@@ -47,41 +47,41 @@ TEST(Turns, EndForAllWithTheFirstError) {
   EXPECT_THROW(turns.wait(first), ConfigError);
 }
 
-TEST(Lanes, RunAsMuchAtATimeAsThereAreLanes) {
-  Lanes lanes(3, 1);
+TEST(Tracks, RunAsMuchAtATimeAsThereAreTracks) {
+  Tracks tracks(3, 1);
   std::latch all_three(3);  // none of them could go on by itself
   std::atomic<int> done = 0;
   for (int i = 0; i < 3; ++i) {
-    lanes.start([&](size_t) {
+    tracks.start([&](size_t) {
       all_three.arrive_and_wait();
       ++done;
     });
   }
-  lanes.finish();
+  tracks.finish();
   EXPECT_EQ(done, 3);
 }
 
-TEST(Lanes, AreUsedByOnePieceOfWorkAtATime) {
-  Lanes lanes(2, 1);
+TEST(Tracks, AreUsedByOnePieceOfWorkAtATime) {
+  Tracks tracks(2, 1);
   std::vector<std::atomic<int>> inside(2);
   std::atomic<int> done = 0;
   for (int i = 0; i < 200; ++i) {
-    lanes.start([&](size_t lane) {
-      EXPECT_EQ(++inside[lane], 1);
+    tracks.start([&](size_t track) {
+      EXPECT_EQ(++inside[track], 1);
       std::this_thread::yield();
-      --inside[lane];
+      --inside[track];
       ++done;
     });
   }
-  lanes.finish();
+  tracks.finish();
   EXPECT_EQ(done, 200);
 }
 
-TEST(Lanes, RethrowTheFirstError) {
-  Lanes lanes(2, 1);
-  lanes.start([](size_t) { throw ConfigError("first"); });
-  EXPECT_THROW(lanes.finish(), ConfigError);
-  EXPECT_THROW(lanes.start([](size_t) { FAIL() << "started after an error"; }), ConfigError);
+TEST(Tracks, RethrowTheFirstError) {
+  Tracks tracks(2, 1);
+  tracks.start([](size_t) { throw ConfigError("first"); });
+  EXPECT_THROW(tracks.finish(), ConfigError);
+  EXPECT_THROW(tracks.start([](size_t) { FAIL() << "started after an error"; }), ConfigError);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "sniffer/pipeline_lanes.h"
+#include "sniffer/pipeline_tracks.h"
 
 #include <ATen/Parallel.h>
 
@@ -34,12 +34,12 @@ void Turns::close(std::exception_ptr error) {
   changed_.notify_all();
 }
 
-Lanes::Lanes(size_t count, int threads) : work_(count) {
-  for (size_t lane = 0; lane < count; ++lane)
-    threads_.emplace_back([this, lane, threads] { run(lane, threads); });
+Tracks::Tracks(size_t count, int threads) : work_(count) {
+  for (size_t track = 0; track < count; ++track)
+    threads_.emplace_back([this, track, threads] { run(track, threads); });
 }
 
-Lanes::~Lanes() {
+Tracks::~Tracks() {
   {
     const std::scoped_lock lock(mutex_);
     stopping_ = true;
@@ -48,7 +48,7 @@ Lanes::~Lanes() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-void Lanes::start(std::function<void(size_t lane)> work) {
+void Tracks::start(std::function<void(size_t track)> work) {
   std::unique_lock lock(mutex_);
   const auto free = [&] { return std::ranges::find_if(work_, [](auto& w) { return !w; }); };
   changed_.wait(lock, [&] { return error_ || free() != work_.end(); });
@@ -57,27 +57,27 @@ void Lanes::start(std::function<void(size_t lane)> work) {
   changed_.notify_all();
 }
 
-void Lanes::finish() {
+void Tracks::finish() {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] { return std::ranges::none_of(work_, [](auto& w) { return !!w; }); });
   if (error_) std::rethrow_exception(error_);
 }
 
-void Lanes::run(size_t lane, int threads) {
+void Tracks::run(size_t track, int threads) {
   at::set_num_threads(threads);
   std::unique_lock lock(mutex_);
   while (true) {
-    changed_.wait(lock, [&] { return stopping_ || work_[lane]; });
-    if (!work_[lane]) return;
+    changed_.wait(lock, [&] { return stopping_ || work_[track]; });
+    if (!work_[track]) return;
     lock.unlock();
     std::exception_ptr error;
     try {
-      work_[lane](lane);
+      work_[track](track);
     } catch (...) {
       error = std::current_exception();
     }
     lock.lock();
-    work_[lane] = nullptr;
+    work_[track] = nullptr;
     if (!error_) error_ = error;
     changed_.notify_all();
   }

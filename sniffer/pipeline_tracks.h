@@ -33,24 +33,24 @@ class Turns {
 };
 
 /// Threads that run one piece of work at a time each.
-class Lanes {
+class Tracks {
  public:
   /// threads: of ATen, for each.
-  Lanes(size_t count, int threads);
-  ~Lanes();  ///< waits for work that has begun
+  Tracks(size_t count, int threads);
+  ~Tracks();  ///< waits for work that has begun
 
-  /// Runs work(lane) on a free lane, and waits until there is one. Rethrows what any work before
+  /// Runs work(track) on a free track, and waits until there is one. Rethrows what any work before
   /// has thrown first, and starts nothing then.
-  void start(std::function<void(size_t lane)> work);
+  void start(std::function<void(size_t track)> work);
   /// Waits for all work. Rethrows as start() does.
   void finish();
 
  private:
-  void run(size_t lane, int threads);
+  void run(size_t track, int threads);
 
   std::mutex mutex_;  // guards everything below
   std::condition_variable changed_;
-  std::vector<std::function<void(size_t)>> work_;  // by lane; empty: free
+  std::vector<std::function<void(size_t)>> work_;  // by track; empty: free
   std::exception_ptr error_;
   bool stopping_ = false;
   std::vector<std::thread> threads_;

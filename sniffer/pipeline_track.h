@@ -7,17 +7,17 @@
 #include "models/attention_tap.h"
 #include "sniffer/core.h"
 #include "sniffer/pipeline_batch.h"
-#include "sniffer/pipeline_lanes.h"
+#include "sniffer/pipeline_tracks.h"
 
 namespace qk::sniffer {
 
-/// One pass after another; where there are several lanes, one at a time in each, and they take
+/// One pass after another; where there are several tracks, one at a time in each, and they take
 /// turns at the writer.
-class Lane final : public models::AttentionTap {
+class Track final : public models::AttentionTap {
  public:
-  /// turns: null for a single lane.
-  Lane(const CaptureConfig& capture, const saver::CaptureLayout& layout, Sniffer::Options options,
-       Sniffer::Sink sink, Sniffer::PassDone pass_done, Turns* turns)
+  /// turns: null for a single track.
+  Track(const CaptureConfig& capture, const saver::CaptureLayout& layout, Sniffer::Options options,
+        Sniffer::Sink sink, Sniffer::PassDone pass_done, Turns* turns)
       : sniffer(capture, layout, std::move(options), std::move(sink), std::move(pass_done)),
         turns_(turns) {}
 
