@@ -9,15 +9,17 @@ whole    sniff-qk itself: text, tokenizer, pass, sampling, spool, Parquet files;
          the capturing thread waited for
 resident, streamed  one pass with all weights on the GPU, and with weights that go through it layer by layer
 peer     Transformers' backbone alone, sdpa, with hooks on the projections that keep what is sampled
-Prints one JSON line each and a table. Rates are tokens per second. Needs torch with CUDA, transformers
+Prints one JSON line each and, at the end, one table. Rates are tokens per second. Needs torch with CUDA, transformers
 and safetensors.
 """
 
 import argparse
+import contextlib
 import json
 import random
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -245,8 +247,39 @@ def peer(arguments: argparse.Namespace, scenario: Scenario, model: Path) -> dict
     return {"peer": rate, "peer_batch": batch}
 
 
+def table(lines: list[dict]) -> str:
+    """Markdown; a scenario's results of one kind are joined by commas."""
+    columns = {
+        "whole run": lambda line: f"{line['whole']:,.0f}",
+        "forward": lambda line: f"{line['forward']:,.0f}{' streamed' if line.get('streamed') else ''}",
+        "of the floor": lambda line: f"{100 * line['of_floor']:.0f} %",
+        "sampling costs": lambda line: f"{100 * line['sampling_cost']:.1f} %",
+        "same bits alone": lambda line: "yes" if line["same_bits_alone"] else "NO",
+        "peer": lambda line: f"{line['peer']:,.0f}",
+        "failed": lambda line: f"{line['part']}: {line['failed']}".replace("\n", " "),
+    }
+    rows = [["tokens per second", *columns]]
+    for name in dict.fromkeys(line["scenario"] for line in lines):
+        cells = []
+        for show in columns.values():
+            shown = []
+            for line in lines:
+                with contextlib.suppress(KeyError):
+                    shown += [show(line)] if line["scenario"] == name else []
+            cells.append(", ".join(shown))
+        rows.append([name, *cells])
+    rows.insert(1, ["---"] * len(rows[0]))
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
 def main() -> None:
     arguments = parse_arguments()
+    lines = []
+
+    def tell(line: dict) -> None:
+        lines.append(line)
+        print(json.dumps(line), flush=True)
+
     for name in arguments.only:
         scenario = SCENARIOS[name]
         shape = SHAPES[scenario.shape]
@@ -261,15 +294,17 @@ def main() -> None:
                 if part == "forward":
                     for tile in arguments.tiles:
                         result = forward(arguments, scenario, model, tile)
-                        print(json.dumps(line | result), flush=True)
+                        tell(line | result)
                 else:
                     if part in ("resident", "streamed"):
                         result = streamed(arguments, scenario, part == "streamed")
                     else:
                         result = {"whole": whole, "peer": peer}[part](arguments, scenario, model)
-                    print(json.dumps(line | result), flush=True)
+                    tell(line | result)
             except Exception as error:  # the other scenarios still count
-                print(json.dumps(line | {"part": part, "failed": str(error)[:500]}), flush=True)
+                tell(line | {"part": part, "failed": str(error)[:500]})
+    print(table(lines))
+    sys.exit(any("failed" in line for line in lines))
 
 
 if __name__ == "__main__":
