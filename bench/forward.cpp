@@ -31,6 +31,7 @@
 #include "models/tiles.h"
 #include "sniffer/capture_plan.h"
 #include "sniffer/core.h"
+#include "sniffer/pipeline_batch.h"
 
 namespace qk {
 namespace {
@@ -316,12 +317,14 @@ void run(const Arguments& arguments) {
         for (const int64_t r : by_document) rows += r;
       });
   std::vector<sniffer::PassDocument> documents;
+  const std::vector<size_t> units = sniffer::divide_into_units(tokens.offsets, 4);  // as in a run
   for (int64_t d = 0; d < arguments.documents; ++d) {
-    documents.push_back({d, std::span(tokens.ids)
-                                .subspan(static_cast<size_t>(d * arguments.tokens),
-                                         static_cast<size_t>(arguments.tokens))});
+    documents.push_back({d,
+                         std::span(tokens.ids)
+                             .subspan(static_cast<size_t>(d * arguments.tokens),
+                                      static_cast<size_t>(arguments.tokens)),
+                         units[static_cast<size_t>(d)]});
   }
-  sniffer::divide(documents, 4);  // as for the writer's threads
   const double with = rate(arguments, devices, count, [&] {
     sniffer.begin_pass(documents);
     decoder.prefill(tokens, sniffer);

@@ -35,8 +35,8 @@ Json to_json(const Written& written) {
   for (const auto& [number, end] : written.spool.lanes)
     lanes.push_back({number, end.segments, end.next_sequence, end.documents});
   for (const SpoolUnit& unit : written.spool.units)
-    units.push_back(
-        {unit.first_document, unit.documents, unit.lane, unit.segment, unit.begin, unit.records});
+    units.push_back({unit.first_document, unit.documents, unit.lane, unit.segment, unit.begin,
+                     unit.records, unit.bytes});
   const CaptureTotals& t = written.totals;
   return {{"lanes", lanes},       {"units", units},           {"documents", t.documents},
           {"skipped", t.skipped}, {"truncated", t.truncated}, {"tokens", t.tokens},
@@ -56,7 +56,8 @@ Written written_of(const Json& json) {
                                    .lane = unit.at(2),
                                    .segment = unit.at(3),
                                    .begin = unit.at(4),
-                                   .records = unit.at(5)});
+                                   .records = unit.at(5),
+                                   .bytes = unit.at(6)});
   }
   CaptureTotals& t = written.totals;
   t.documents = json.at("documents");

@@ -116,6 +116,7 @@ void DatasetWriter::State::resume() {
         paths.root.string());
   }
   spool = recover_spool(paths.work(), shape);
+  unit_bytes = spool.index.bytes();
   found = Found::Unfinished;
 }
 
@@ -145,7 +146,7 @@ void DatasetWriter::State::begin_early() {
                    .token_string = options.token_string});
 }
 
-bool DatasetWriter::State::may_make_room() {
+bool DatasetWriter::State::has_begun_files() {
   const std::scoped_lock lock(mutex);
   return early && !early_dropped;
 }
@@ -155,12 +156,12 @@ bool DatasetWriter::State::may_make_room() {
 std::optional<SpoolUnit> DatasetWriter::State::append_to(SpoolWriter& lane,
                                                          const CapturedBatch& batch) {
   const uint64_t before = lane.end().next_sequence;
-  const bool may_make = may_make_room();
+  const bool begun = has_begun_files();
   try {
     return lane.append(batch);
   } catch (const OutputError&) {
     const std::scoped_lock lock(mutex);
-    if (lane.end().next_sequence != before || !may_make) throw;
+    if (lane.end().next_sequence != before || !begun) throw;
     early_dropped = early->drop() || early_dropped;
     if (!early_dropped) throw;
   }
@@ -200,6 +201,7 @@ void DatasetWriter::State::add_unit(const SpoolUnit& unit, const CaptureTotals& 
                         rows);
   }
   spool.index.units.push_back(unit);
+  unit_bytes += unit.bytes;
   spool.totals.add(totals);
   forecast.check(taken());
 }

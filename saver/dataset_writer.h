@@ -47,7 +47,7 @@ struct WriterOptions {
   /// writes it alone: they take a quarter of the memory budget. 0: none.
   int early_threads = 0;
   /// Threads that call append(), each in a lane of its own: the system writes one file on one core
-  /// at a time.
+  /// at a time. Rank 0's counts.
   int lanes = 1;
   int compression_level = 0;  ///< 0: entropy coding of vectors alone; else zstd's, 1..22
   int64_t row_group_bytes =
@@ -99,7 +99,7 @@ class DatasetWriter {
   int64_t documents_done() const;  ///< how many; of a finished capture all
   int64_t tokens_done() const;
 
-  /// WriterOptions::lanes, or 1 where rank 0 is sent what is appended.
+  /// WriterOptions::lanes of rank 0; 1 where rank 0 is sent what is appended.
   int64_t lanes() const;
 
   /// Documents may come in any order, each once; the parts of a batch follow one another in a lane.

@@ -139,6 +139,7 @@ std::optional<SpoolUnit> LaneFiles::end_record(std::span<const Document> documen
     unit_.begin = end_.segments.back();
   }
   const uint64_t bytes = std::exchange(written_, 0);
+  unit_.bytes += bytes;
   end_.segments.back() += bytes;
   ++end_.next_sequence;
   end_.documents += documents.size();

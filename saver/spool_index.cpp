@@ -6,7 +6,7 @@ namespace qk::saver {
 
 uint64_t SpoolIndex::bytes() const {
   uint64_t sum = 0;
-  for (const auto& [lane, end] : lanes) sum += end.bytes();
+  for (const SpoolUnit& unit : units) sum += unit.bytes;
   return sum;
 }
 

@@ -25,6 +25,7 @@ struct SpoolUnit {
   int64_t lane = 0;
   uint64_t segment = 0, begin = 0;  ///< of the first record
   uint64_t records = 0;
+  uint64_t bytes = 0;  ///< of the records
 
   int64_t end_document() const { return first_document + documents; }
 };
@@ -39,7 +40,7 @@ struct SpoolIndex {
   std::map<int64_t, LaneEnd> lanes;
   std::vector<SpoolUnit> units;
 
-  uint64_t bytes() const;
+  uint64_t bytes() const;  ///< of the units
   uint64_t records() const;
   void sort();  ///< units in dataset order
 };

@@ -77,6 +77,7 @@ class LaneRecovery {
         unit_.begin = at;
       }
       at += record->header.record_bytes;
+      unit_.bytes += record->header.record_bytes;
       ++seen_.next_sequence;
       if (record->header.documents > 0 && !end_unit()) return false;
     }

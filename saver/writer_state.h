@@ -44,8 +44,8 @@ struct DatasetWriter::State {
   void append(const CapturedBatch& batch, int64_t lane);
   void add(const ReceivedRecord& record);
   WriteSummary close();
-  /// What a rank has written itself is added to what rank 0 had found.
   int64_t lanes_here() const { return sender ? 1 : meeting.lanes_per_rank; }
+  /// What a rank has written itself is added to what rank 0 had found.
   int64_t documents_done() const {
     return (first() ? 0 : meeting.documents_done) + spool.totals.documents;
   }
@@ -53,7 +53,7 @@ struct DatasetWriter::State {
   Taken taken() const {
     return {.documents = spool.totals.documents,
             .tokens = spool.totals.tokens,
-            .spool_bytes = spool.index.bytes(),
+            .spool_bytes = unit_bytes,
             .final_bytes = most_final_bytes(layout, spool.totals),
             .begun_bytes = early ? early->bytes() : 0};
   }
@@ -71,14 +71,15 @@ struct DatasetWriter::State {
   std::optional<FinishedCapture>
       finished;  ///< in data_root: this capture, or the one to be replaced
   Found found = Found::Nothing;
-  RecoveredSpool spool;  ///< documents: those found when it was opened
-  Meeting meeting;       ///< what all ranks know of data_root
-  std::mutex mutex;      ///< guards spool.index, spool.totals, lanes' parts and what follows
+  RecoveredSpool spool;     ///< documents: those found when it was opened
+  Meeting meeting;          ///< what all ranks know of data_root
+  std::mutex mutex;         ///< guards spool.index, spool.totals, lanes' parts and what follows
+  uint64_t unit_bytes = 0;  ///< of all units in the spool, as spool.totals
   std::map<int64_t, Lane> lanes;
   SpaceForecast forecast;
   bool staging_is_stale = true;
   std::unique_ptr<EarlyPass> early;  ///< uses paths and shape
-  bool early_dropped = false;
+  bool early_dropped = false;        ///< its files made room for the spool
   Clock::time_point opened = Clock::now();
   std::optional<LaneSender> sender;      ///< where this rank does not see rank 0's folder
   std::optional<LaneReceiver> receiver;  ///< on rank 0, where others don't; ends before the rest
@@ -91,7 +92,7 @@ struct DatasetWriter::State {
   void resume();
   Lane& open_lane(int64_t number);
   void begin_early();
-  bool may_make_room();
+  bool has_begun_files();
   std::optional<SpoolUnit> append_to(SpoolWriter& lane, const CapturedBatch& batch);
   std::unique_ptr<HeadFiles> end_early();
   void add_unit(const SpoolUnit& unit, const CaptureTotals& totals,

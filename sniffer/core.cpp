@@ -50,16 +50,6 @@ PartOfBlock part_of_block(std::span<const int32_t> rows, int64_t first, int64_t 
 
 }  // namespace
 
-void divide(std::vector<PassDocument>& documents, size_t count) {
-  size_t tokens = 0, before = 0, unit = 0;
-  for (const PassDocument& document : documents) tokens += document.ids.size();
-  for (PassDocument& document : documents) {
-    document.unit = unit;
-    before += document.ids.size();
-    if (unit + 1 < count && before * count >= (unit + 1) * tokens) ++unit;
-  }
-}
-
 Sniffer::Sniffer(const CaptureConfig& capture, saver::CaptureLayout layout, Options options,
                  Sink sink, PassDone pass_done)
     : layout_(std::move(layout)),

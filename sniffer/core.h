@@ -22,11 +22,8 @@ namespace qk::sniffer {
 struct PassDocument {
   int64_t example_id = 0;        ///< full 64 bits
   std::span<const int32_t> ids;  ///< its tokens
-  size_t unit = 0;               ///< of the pass: 0, 1, ...
+  size_t unit = 0;               ///< of the pass; ascending from 0, none left out
 };
-
-/// Divides the documents of a pass into at most `count` units with about as many tokens each.
-void divide(std::vector<PassDocument>& documents, size_t count);
 
 /// Positions are drawn before a pass starts, so that nothing in it waits for the host. On a GPU the
 /// rows of a pass leave while the next one runs: they arrive with finish_passes().

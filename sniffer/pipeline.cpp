@@ -220,6 +220,7 @@ class CaptureLoop {
 
   /// Out of memory all the same: the pass is run again in halves.
   void pass(Track& track, Batch batch) {
+    batch.units = divide_into_units(batch.tokens.offsets, rows_.lanes());
     if (!queue(track, batch)) {
       auto [first, second] = split(std::move(batch));
       pass(track, std::move(first));
@@ -234,7 +235,7 @@ class CaptureLoop {
   /// False if the device's memory did not suffice; nothing of the pass is left then.
   bool queue(Track& track, const Batch& batch) {
     try {
-      track.sniffer.begin_pass(pass_documents(batch, rows_.lanes()));
+      track.sniffer.begin_pass(pass_documents(batch));
       decoder_.prefill(batch.tokens, track);
       track.enter();
       return true;
@@ -256,7 +257,7 @@ class CaptureLoop {
     track.wait();
     const Batch batch = std::move(track.in_flight.front());
     track.in_flight.pop_front();
-    rows_.commit(saved_documents(batch, pass_documents(batch, rows_.lanes()), rows));
+    rows_.commit(saved_documents(batch, rows));
     tell(batch, rows);
     track.leave();
   }

@@ -26,26 +26,37 @@ std::pair<Batch, Batch> split(Batch batch) {
   return halves;
 }
 
-std::vector<PassDocument> pass_documents(const Batch& batch, size_t units) {
+std::vector<size_t> divide_into_units(std::span<const int64_t> offsets, size_t count) {
+  const auto most = static_cast<int64_t>(count);
+  std::vector<size_t> units;
+  int64_t unit = 0;
+  for (size_t d = 1; d < offsets.size(); ++d) {
+    units.push_back(static_cast<size_t>(unit));
+    if (unit + 1 < most && offsets[d] * most >= (unit + 1) * offsets.back()) ++unit;
+  }
+  return units;
+}
+
+std::vector<PassDocument> pass_documents(const Batch& batch) {
   std::vector<PassDocument> documents;
-  for (const TokenizedDocument& d : batch.documents)
-    documents.push_back({.example_id = d.example_id, .ids = d.ids});
-  divide(documents, units);
+  for (size_t i = 0; i < batch.documents.size(); ++i) {
+    const TokenizedDocument& d = batch.documents[i];
+    documents.push_back({.example_id = d.example_id, .ids = d.ids, .unit = batch.units[i]});
+  }
   return documents;
 }
 
-std::vector<std::vector<saver::Document>> saved_documents(
-    const Batch& batch, const std::vector<PassDocument>& documents,
-    const std::vector<int64_t>& rows) {
-  std::vector<std::vector<saver::Document>> units(documents.back().unit + 1);
+std::vector<std::vector<saver::Document>> saved_documents(const Batch& batch,
+                                                          const std::vector<int64_t>& rows) {
+  std::vector<std::vector<saver::Document>> units(batch.units.back() + 1);
   for (size_t i = 0; i < batch.documents.size(); ++i) {
     const TokenizedDocument& d = batch.documents[i];
-    units[documents[i].unit].push_back({.index = d.index,
-                                        .example_id = d.example_id,
-                                        .source_id = d.source_id,
-                                        .tokens = static_cast<int64_t>(d.ids.size()),
-                                        .truncated = d.truncated,
-                                        .rows = rows[i]});
+    units[batch.units[i]].push_back({.index = d.index,
+                                     .example_id = d.example_id,
+                                     .source_id = d.source_id,
+                                     .tokens = static_cast<int64_t>(d.ids.size()),
+                                     .truncated = d.truncated,
+                                     .rows = rows[i]});
   }
   return units;
 }

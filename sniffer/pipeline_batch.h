@@ -1,5 +1,8 @@
 #pragma once
 /// Documents of one pass, tokenized.
+#include <cstddef>
+#include <cstdint>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -15,6 +18,7 @@ namespace qk::sniffer {
 struct Batch {
   models::PackedTokens tokens;
   std::vector<TokenizedDocument> documents;
+  std::vector<size_t> units;  ///< that the documents are written in; see divide_into_units
 
   int64_t cost() const;  ///< of all documents
 };
@@ -24,13 +28,15 @@ void add(Batch& batch, TokenizedDocument document);
 /// The two halves of a batch of several documents.
 std::pair<Batch, Batch> split(Batch batch);
 
-/// In at most so many units.
-std::vector<PassDocument> pass_documents(const Batch& batch, size_t units);
+/// For each document of a pass its unit: at most `count` of them, with about as many tokens each.
+/// offsets: PackedTokens::offsets.
+std::vector<size_t> divide_into_units(std::span<const int64_t> offsets, size_t count);
 
-/// By unit, with pass_documents() of the batch. rows: captured from each document.
-std::vector<std::vector<saver::Document>> saved_documents(
-    const Batch& batch, const std::vector<PassDocument>& documents,
-    const std::vector<int64_t>& rows);
+std::vector<PassDocument> pass_documents(const Batch& batch);
+
+/// By unit. rows: captured from each document.
+std::vector<std::vector<saver::Document>> saved_documents(const Batch& batch,
+                                                          const std::vector<int64_t>& rows);
 
 /// With inference.debug_logging, of the first batches and then of every so many.
 void log_batch(const InferenceConfig& config, int64_t number, const Batch& batch,

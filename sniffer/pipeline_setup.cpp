@@ -63,7 +63,8 @@ int writer_lanes(const SniffConfig& config) {
 }
 
 /// The threads that begin the final files while the capture runs. On a CPU the pass leaves them
-/// nothing; beside a GPU, whatever the writer's threads and the one that feeds the GPU do.
+/// nothing; beside a GPU they have the cores that the writer's threads and the launching one don't
+/// need, and whatever else the host does goes before them.
 int early_threads(const SniffConfig& config) {
   if (choose_device(config.model).is_cpu()) return 0;
   return std::max(1, at::get_num_threads() - writer_lanes(config) - 1);

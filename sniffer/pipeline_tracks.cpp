@@ -35,11 +35,18 @@ void Turns::close(std::exception_ptr error) {
 }
 
 Tracks::Tracks(size_t count, int threads) : work_(count) {
-  for (size_t track = 0; track < count; ++track)
-    threads_.emplace_back([this, track, threads] { run(track, threads); });
+  try {
+    for (size_t track = 0; track < count; ++track)
+      threads_.emplace_back([this, track, threads] { run(track, threads); });
+  } catch (...) {  // the system allows no more threads
+    stop();
+    throw;
+  }
 }
 
-Tracks::~Tracks() {
+Tracks::~Tracks() { stop(); }
+
+void Tracks::stop() {
   {
     const std::scoped_lock lock(mutex_);
     stopping_ = true;

@@ -46,6 +46,7 @@ class Tracks {
   void finish();
 
  private:
+  void stop();
   void run(size_t track, int threads);
 
   std::mutex mutex_;  // guards everything below

@@ -8,11 +8,18 @@ namespace qk::sniffer {
 
 WriterThreads::WriterThreads(saver::DatasetWriter& writer, int64_t queue_bytes)
     : writer_(writer), queue_bytes_(queue_bytes), lanes_(static_cast<size_t>(writer.lanes())) {
-  for (int64_t lane = 0; lane < writer.lanes(); ++lane)
-    threads_.emplace_back([this, lane] { work(lane); });
+  try {
+    for (int64_t lane = 0; lane < writer.lanes(); ++lane)
+      threads_.emplace_back([this, lane] { work(lane); });
+  } catch (...) {  // the system allows no more threads
+    stop();
+    throw;
+  }
 }
 
-WriterThreads::~WriterThreads() {
+WriterThreads::~WriterThreads() { stop(); }
+
+void WriterThreads::stop() {
   {
     const std::scoped_lock lock(mutex_);
     stopping_ = true;
@@ -27,10 +34,16 @@ void WriterThreads::add(saver::RowBlock block, size_t unit) {
   const bool repeats = std::ranges::any_of(lane.pending.blocks, [&](const saver::RowBlock& other) {
     return other.group == block.group;
   });
-  const int64_t most = queue_bytes_ / 2 / std::ssize(lanes_);
-  if (repeats || lane.pending_bytes + bytes > most) push(lane);
+  if (repeats) push(lane);
+  make_room(bytes);
   lane.pending.blocks.push_back(std::move(block));
   lane.pending_bytes += bytes;
+  pending_bytes_ += bytes;
+}
+
+void WriterThreads::make_room(int64_t bytes) {
+  while (pending_bytes_ > 0 && pending_bytes_ + bytes > queue_bytes_ / 2)
+    push(*std::ranges::max_element(lanes_, {}, &Lane::pending_bytes));
 }
 
 void WriterThreads::commit(std::vector<std::vector<saver::Document>> units) {
@@ -50,6 +63,7 @@ void WriterThreads::push(Lane& lane) {
   if (error_) std::rethrow_exception(error_);
   ++batches_;
   bytes_ += lane.pending_bytes;
+  pending_bytes_ -= lane.pending_bytes;
   lane.queue.emplace_back(std::exchange(lane.pending, {}), std::exchange(lane.pending_bytes, 0));
   seconds_waited_ += watch.seconds();
   changed_.notify_all();

@@ -18,8 +18,9 @@ namespace qk::sniffer {
 /// One thread for each of the writer's lanes. A pass comes in units, at most one for each lane.
 class WriterThreads {
  public:
-  /// queue_bytes: vectors held at most, those being written included; two batches may be more.
-  /// writer: must outlive this.
+  /// queue_bytes: of vectors that are queued or being written, beside half as much or one block
+  /// that is not handed to a thread yet; two batches may be more. Blocks may share memory: where a
+  /// thread lags, those that it has may keep others'. writer: must outlive this.
   WriterThreads(saver::DatasetWriter& writer, int64_t queue_bytes);
   ~WriterThreads();  ///< drops what is still queued; finish() first to keep it
 
@@ -49,12 +50,15 @@ class WriterThreads {
 
   Lane& lane_of(size_t unit) { return lanes_[(first_lane_ + unit) % lanes_.size()]; }
   void push(Lane& lane);
+  void make_room(int64_t bytes);
+  void stop();
   void work(int64_t number);
   std::exception_ptr write(const saver::CapturedBatch& batch, int64_t lane);
 
   saver::DatasetWriter& writer_;
   const int64_t queue_bytes_;
-  size_t first_lane_ = 0;  // of the pass in progress
+  size_t first_lane_ = 0;      // of the pass in progress
+  int64_t pending_bytes_ = 0;  // of all lanes, the calling thread's too
   std::atomic<double> seconds_waited_ = 0;
 
   mutable std::mutex mutex_;  // guards the queues and everything below

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <csignal>
 #include <fstream>
+#include <latch>
 #include <set>
 #include <thread>
 
@@ -399,14 +400,19 @@ TEST_F(EarlyWriter, OnAFullDiskTheFilesBegunMakeRoomForAllLanes) {
   four.lanes = 4;
   {
     DatasetWriter writer(four, capture_.layout, facts());
-    writer.append(capture_.batch(0, 16));
-    wait_for_files();
-    std::vector<std::jthread> threads;
     for (int64_t lane = 0; lane < 4; ++lane)
+      writer.append(capture_.batch(3 * lane, 3 * lane + 3), lane);
+    wait_for_files();
+    std::latch all(4);
+    std::vector<std::jthread> threads;
+    for (int64_t lane = 0; lane < 4; ++lane) {
       threads.emplace_back([&, lane] {
-        EXPECT_NO_THROW(writer.append(capture_.batch(16 + lane, 17 + lane), lane));
+        all.arrive_and_wait();
+        EXPECT_NO_THROW(writer.append(capture_.batch(12 + 2 * lane, 14 + 2 * lane), lane));
       });
+    }
     threads.clear();
+    EXPECT_EQ(files_begun(staging()), 0);
   }
   DatasetWriter writer(four, capture_.layout, facts());
   EXPECT_EQ(writer.documents_done(), 20);

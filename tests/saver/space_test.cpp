@@ -6,10 +6,13 @@
 #include "base/error.h"
 #include "capture_fixture.h"
 #include "saver/file_io.h"
+#include "saver/spool_format.h"
+#include "tests/base/private_mounts.h"
 
 namespace qk::saver::testing {
 namespace {
 
+namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 
 TEST(Space, ACaptureFarTooLargeIsAnErrorThatSaysWhatIsNeeded) {
@@ -64,6 +67,37 @@ TEST(Space, WhatAnEarlierRunFoundLongIsNotExtrapolated) {
   resumed.begin(found, {});
   resumed.check({170, 907'000, free / 4 + 1000, free / 4 + 1000});
   EXPECT_THROW(resumed.check({300, 920'000, free, free}), OutputError);
+}
+
+/// Three lanes have as much as the unit that the forecast is made from, but no whole unit.
+TEST(Space, PartsOfUnitsUnderWayAreNotExtrapolated) {
+  constexpr int64_t kDocuments = 64, kAll = 640;  // the forecast looks at the 64th
+  const Synthetic capture(VectorType::BFloat16, /*token_strings=*/false, /*head_dim=*/512);
+  const CapturedBatch batch = capture.batch(0, kDocuments);
+  CaptureTotals totals(capture.layout.groups.size());
+  totals.add(batch, capture.layout);
+  const fs::path elsewhere = fresh_folder("elsewhere");
+  {
+    DatasetWriter writer(options(elsewhere), capture.layout, facts());
+    writer.append(batch);
+  }
+  const uint64_t spool = fs::file_size(segment_file(elsewhere / ".sniff", 0, 0)),
+                 files = most_final_bytes(capture.layout, totals);
+  const uint64_t whole = (spool + files) * kAll / kDocuments;
+  const fs::path root = fresh_folder();
+  if (!tests::enter_private_mounts()) GTEST_SKIP() << tests::kNeedsPrivateMounts;
+  tests::mount_disk(root, std::to_string(4 * spool + whole * 6 / 10 + 100'000));
+  WriterOptions four = options(root);
+  four.lanes = 4;
+  four.documents_total = kAll;
+  DatasetWriter writer(four, capture.layout, facts());
+  writer.capture_begins();
+  for (int64_t lane = 1; lane < 4; ++lane) {
+    CapturedBatch part = capture.batch(lane * kDocuments, (lane + 1) * kDocuments);
+    part.documents.clear();
+    writer.append(part, lane);
+  }
+  EXPECT_NO_THROW(writer.append(batch));
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 
 #include "models/decoder.h"
 #include "sniffer/capture_plan.h"
+#include "sniffer/pipeline_batch.h"
 #include "tests/models/recorder.h"
 #include "tests/models/tiny_model.h"
 
@@ -51,14 +52,15 @@ Handed capture(const CaptureConfig& config, const std::vector<at::Device>& devic
   for (const int32_t seed : {1, 2}) {
     const models::PackedTokens tokens = test::pack(
         {test::some_ids(70, seed), {}, test::some_ids(700, seed + 1), test::some_ids(20, 9)});
+    const std::vector<size_t> unit_of = divide_into_units(tokens.offsets, units);
     std::vector<PassDocument> documents;
     for (size_t d = 0; d + 1 < tokens.offsets.size(); ++d) {
       const auto begin = static_cast<size_t>(tokens.offsets[d]);
       const auto end = static_cast<size_t>(tokens.offsets[d + 1]);
       documents.push_back({.example_id = 10 * seed + static_cast<int64_t>(d),
-                           .ids = std::span(tokens.ids).subspan(begin, end - begin)});
+                           .ids = std::span(tokens.ids).subspan(begin, end - begin),
+                           .unit = unit_of[d]});
     }
-    divide(documents, units);
     sniffer.begin_pass(documents);
     decoder.prefill(tokens, sniffer);
     sniffer.end_pass();
@@ -158,14 +160,10 @@ TEST_P(Sniffing, ABlockHasRowsOfOneUnit) {
   EXPECT_EQ(units, (Units{{10, {0}}, {12, {0}}, {13, {1}}, {20, {0}}, {22, {0}}, {23, {1}}}));
 }
 
-std::vector<size_t> units_of(const std::vector<size_t>& lengths, size_t count) {
-  const std::vector<int32_t> ids(1000);
-  std::vector<PassDocument> documents;
-  for (const size_t length : lengths) documents.push_back({.ids = std::span(ids).first(length)});
-  divide(documents, count);
-  std::vector<size_t> units;
-  for (const PassDocument& document : documents) units.push_back(document.unit);
-  return units;
+std::vector<size_t> units_of(const std::vector<int64_t>& lengths, size_t count) {
+  std::vector<int64_t> offsets = {0};
+  for (const int64_t length : lengths) offsets.push_back(offsets.back() + length);
+  return divide_into_units(offsets, count);
 }
 
 TEST(Units, HaveAboutAsManyTokens) {

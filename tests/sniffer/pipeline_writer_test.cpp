@@ -92,6 +92,16 @@ TEST_F(Writing, ALaterRunWithFewerLanesGoesOn) {
   EXPECT_EQ(saver::testing::contents(root_), written_at_once());
 }
 
+TEST_F(Writing, PassesOfOneUnitTakeTurnsInTheLanes) {
+  saver::DatasetWriter writer(options(3), capture_.layout, saver::testing::facts());
+  WriterThreads rows(writer, 1 << 20);
+  for (int64_t i = 0; i < 3; ++i) {
+    pass(rows, i, i + 1, 1);
+    rows.finish();
+    EXPECT_EQ(lanes_on_disk(), i + 1);
+  }
+}
+
 TEST_F(Writing, AnErrorOfOneLaneComesOutAndNothingWaitsForRoom) {
   saver::DatasetWriter writer(options(3), capture_.layout, saver::testing::facts());
   WriterThreads rows(writer, 1);
