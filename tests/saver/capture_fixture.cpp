@@ -5,6 +5,7 @@
 #include <bit>
 #include <csignal>
 #include <cstring>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -160,6 +161,11 @@ WriteSummary run(const Synthetic& capture, const WriterOptions& options, int64_t
   DatasetWriter writer(options, capture.layout, facts());
   append_all(writer, capture, writer.documents_done(), step);
   return writer.close();
+}
+
+void damage(const fs::path& file) {
+  std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
+  stream.seekp(-1, std::ios::end).put('?');
 }
 
 int64_t files_begun(const fs::path& staging) {

@@ -47,6 +47,9 @@ WriteSummary run(const Synthetic& capture, const WriterOptions& options, int64_t
 /// Every file under root by relative name; of run.json what doesn't depend on the clock.
 std::map<std::string, std::string> contents(const std::filesystem::path& root);
 
+/// Changes a file's last byte.
+void damage(const std::filesystem::path& file);
+
 /// Files below a capture's staging folder that have a row group.
 int64_t files_begun(const std::filesystem::path& staging);
 
